@@ -23,6 +23,7 @@ LAYERS = [
     "rows",
     "report",
     "comparison",
+    "published",
     "mistakes",
     "diagnosis",
     "duel",

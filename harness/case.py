@@ -1,0 +1,410 @@
+"""The data and settings of one run, and the table of cases that `svb compare` runs by default.
+
+A case knows nothing of recipes: it says what is trained on, from where, and how long. An edge case
+is just another case. Nothing here trains or judges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from harness.errors import InputError
+
+if TYPE_CHECKING:
+    from harness.dataset import Table
+
+Form = Literal["functional", "object", "mse"]
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+_ROWS = 65536  # rows taken to float64 at once, to bound the memory
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run is given: features (n, d), labels (n, 1) or (n,), and where the parameters start.
+
+    `truth` is the weight (d,) and bias that made the labels, None where nobody knows them.
+    `initial` is the weight (d,) and bias (1,) that every side starts from.
+    """
+
+    features: Tensor
+    labels: Tensor
+    initial: tuple[Tensor, Tensor]
+    truth: tuple[Tensor, float] | None
+
+    def mean_squared_error(self, parameters: Tensor) -> float:
+        """Mean of squared errors on all the data for weight and bias (d + 1,), without the ½.
+
+        Computed in float64; `torch.nn.MSELoss` of the whole data set.
+        """
+        total = 0.0
+        for X, y in zip(self.features.split(_ROWS), self.labels.split(_ROWS), strict=True):
+            X64 = X.double()
+            values = parameters.to(X64)
+            residual = torch.addmv(values[-1:], X64, values[:-1]) - y.reshape(-1)
+            total += float(residual.square_().sum())
+        return total / len(self.features)
+
+    def is_finite(self) -> bool:
+        """Whether every feature and label is a finite number."""
+        return bool(self.features.isfinite().all() and self.labels.isfinite().all())
+
+    def fingerprint(self) -> int:
+        """A number that changes when a value or the order of the rows does (not of the columns)."""
+        total = 0
+        for values in (self.features, self.labels.reshape(-1, 1)):
+            bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[values.element_size()]
+            for first, rows in enumerate(values.split(_ROWS)):
+                sums = rows.contiguous().view(bits).sum(1, dtype=torch.int64)
+                place = torch.arange(len(rows), device=rows.device) + first * _ROWS
+                total += int((sums * (2 * place + 1)).sum())
+        return total
+
+    def least_squares(self) -> Tensor:
+        """The exact minimiser (d + 1,), bias last, by `torch.linalg.lstsq` in float64.
+
+        Where it is not unique it is the shortest one; where the data is not finite it is NaN.
+        """
+        features = self.features.double().cpu()
+        ones = torch.ones(len(features), 1, dtype=torch.float64)
+        labels = self.labels.double().cpu().reshape(-1, 1)
+        design = torch.cat((features, ones), 1)
+        if not (design.isfinite().all() and labels.isfinite().all()):
+            return torch.full((design.shape[1],), math.nan, dtype=torch.float64)
+        solution: Tensor = torch.linalg.lstsq(design, labels, driver="gelsd").solution
+        return solution[:, 0]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run's data and hyperparameters; `purpose` says in one line what the case is for.
+
+    `form` is how the subject is written, `against` how the reference is: "functional" (½ squares
+    per example, summed gradient divided in the update), "object" (mean of ½ squares) or "mse"
+    (mean of squares). The labels are `features @ weight + bias` plus normal noise, unless `table`
+    holds real data.
+    """
+
+    name: str
+    purpose: str
+    form: Form = "mse"
+    against: Form | None = None
+    num_examples: int = 1000
+    weight: tuple[float, ...] = (2.0, -3.4)
+    bias: float = 4.2
+    noise: float = 0.01
+    batch_size: int = 10
+    lr: float = 0.03
+    epochs: int = 3
+    seed: int = 0
+    initial_std: float = 0.01
+    dtype: str = "float32"
+    device: str = "cpu"
+    micro_batch_size: int | None = None
+    clip: float = 0.0
+    clear_gradients: bool = True
+    flat_labels: bool = False
+    strided_features: bool = False
+    collinear: bool = False
+    one_pass_iterator: bool = False
+    table: Table | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings under which nothing could be trained."""
+        for name, least in (("num_examples", 1), ("batch_size", 1), ("epochs", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise InputError(
+                    f"case {self.name!r}: {name} is {getattr(self, name)}; it must be at least "
+                    f"{least}."
+                )
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise InputError(
+                f"case {self.name!r}: lr is {self.lr}; it must be a positive finite number."
+            )
+        if self.dtype not in DTYPES:
+            raise InputError(
+                f"case {self.name!r}: dtype {self.dtype!r} is not known; take one of "
+                f"{', '.join(DTYPES)}."
+            )
+        if self.form == "functional" and (
+            self.clip or self.micro_batch_size or not self.clear_gradients
+        ):
+            raise InputError(
+                f"case {self.name!r}: clipping, micro-batches and uncleared gradients belong to "
+                "the trainer; take the form 'object' or 'mse'."
+            )
+
+    @property
+    def n(self) -> int:
+        """Number of examples."""
+        return self.table.features.shape[0] if self.table else self.num_examples
+
+    @property
+    def d(self) -> int:
+        """Number of features."""
+        return self.table.features.shape[1] if self.table else len(self.weight)
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The dtype both sides train in."""
+        return DTYPES[self.dtype]
+
+    @property
+    def total_steps(self) -> int:
+        """Updates in a whole run: epochs times the batches of an epoch, the short last included."""
+        return self.epochs * math.ceil(self.n / self.batch_size)
+
+    def on(self, device: str) -> Case:
+        """The same case on another device."""
+        return replace(self, device=device)
+
+    def settings(self) -> dict[str, object]:
+        """What a reader needs to run the case again, as plain values."""
+        shown: dict[str, object] = {
+            "n": self.n,
+            "d": self.d,
+            "batch_size": self.batch_size,
+            "lr": self.lr,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "initial_std": self.initial_std,
+        }
+        if self.table:
+            shown["data"] = f"{self.table.name}, target {self.table.target}"
+            shown["features"] = ", ".join(self.table.feature_names)
+            shown["scaling"] = self.table.scaling
+        else:
+            shown |= {"noise": self.noise}
+        optional = (
+            "micro_batch_size",
+            "clip",
+            "flat_labels",
+            "strided_features",
+            "collinear",
+            "one_pass_iterator",
+        )
+        shown |= {name: getattr(self, name) for name in optional if getattr(self, name)}
+        if not self.clear_gradients:
+            shown["clear_gradients"] = False
+        return shown
+
+    def data(self) -> Data:
+        """Draw (or read) the data and the initial parameters.
+
+        Everything is drawn in float64 on the CPU from a generator seeded by `seed`, then rounded
+        to the case's dtype and moved, so that every dtype and device sees the same problem. No
+        global generator is touched.
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        if self.table:
+            features = torch.as_tensor(self.table.features, dtype=torch.float64)
+            labels = torch.as_tensor(self.table.labels, dtype=torch.float64)
+            truth = None
+        else:
+            features, labels, truth = self._synthetic(generator)
+        initial = (
+            self.initial_std * torch.randn(self.d, generator=generator, dtype=torch.float64),
+            torch.zeros(1, dtype=torch.float64),
+        )
+        return Data(
+            self._laid_out(self._placed(features)),
+            self._placed(labels.reshape(-1) if self.flat_labels else labels),
+            (self._placed(initial[0]), self._placed(initial[1])),
+            truth,
+        )
+
+    def _synthetic(self, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, float]]:
+        weight = torch.tensor(self.weight, dtype=torch.float64)
+        features = torch.randn(self.n, self.d, generator=generator, dtype=torch.float64)
+        if self.collinear:
+            features[:, 1] = 2 * features[:, 0]
+        labels = (features @ weight + self.bias).reshape(-1, 1)
+        labels += self.noise * torch.randn(labels.shape, generator=generator, dtype=torch.float64)
+        return features, labels, (weight, self.bias)
+
+    def _placed(self, values: Tensor) -> Tensor:
+        return values.to(device=self.device, dtype=self.torch_dtype)
+
+    def _laid_out(self, features: Tensor) -> Tensor:
+        """The features as a strided view of a wider, transposed store, where the case asks it."""
+        if not self.strided_features:
+            return features
+        wide = features.new_full((2 * self.d, self.n), math.nan)
+        wide[::2] = features.T
+        return wide[::2].T
+
+
+_FORM_PURPOSES: dict[Form, str] = {
+    "mse": "mean of squares",
+    "object": "mean of ½ squares",
+    "functional": "½ squares per example, summed gradient",
+}
+D5 = (2.0, -3.4, 5.6, 3.2, -0.6)
+
+DEFAULT_CASES: tuple[Case, ...] = (
+    Case("object-d2", "d2l's object form: mean of ½ squares, the book's setting", form="object"),
+    Case(
+        "object-against-mse",
+        "d2l's published pair: ½ squares by hand against MSELoss, equal only with lr halved",
+        form="object",
+        against="mse",
+    ),
+    Case(
+        "functional-d2",
+        "d2l's functional form: ½ squares per example, summed gradient divided in sgd",
+        form="functional",
+    ),
+    Case(
+        "functional-against-mse",
+        "the functional form against MSELoss: factors ½ and batch length, named",
+        form="functional",
+        against="mse",
+    ),
+    Case("mse-d2", "scratch beside built-in with MSE: nothing to reconcile"),
+    Case("mse-d5", "the concise form's setting: five features, MSELoss", weight=D5),
+    Case("functional-d5", "five features in the functional form", form="functional", weight=D5),
+    Case(
+        "tail-batch",
+        "a batch size that does not divide n: 1003 rows make 101 batches, the last of 3",
+        num_examples=1003,
+    ),
+    Case(
+        "tail-batch-summed",
+        "the short last batch in the functional form: the update divides by its true length",
+        form="functional",
+        num_examples=1003,
+    ),
+    Case(
+        "batch-over-n",
+        "a batch larger than the data set: one short batch an epoch",
+        num_examples=7,
+        batch_size=16,
+        epochs=20,
+    ),
+    Case(
+        "batch-1",
+        "one example a step: no averaging hides an error",
+        num_examples=200,
+        batch_size=1,
+        lr=0.01,
+    ),
+    Case("n-1", "a single example: the smallest data set there is", num_examples=1, epochs=20),
+    Case("one-feature", "d = 1: where a transpose and a reshape look the same", weight=(2.0,)),
+    Case(
+        "zero-init",
+        "all parameters start at 0: a convex problem trains all the same",
+        initial_std=0.0,
+    ),
+    Case(
+        "large-init",
+        "weights drawn with standard deviation 1000: far away, large residuals",
+        initial_std=1000.0,
+    ),
+    Case(
+        "labels-flat",
+        "labels of shape (n,): without a reshape the difference broadcasts to (m, m)",
+        flat_labels=True,
+    ),
+    Case(
+        "labels-flat-functional",
+        "labels of shape (n,) in the functional form",
+        form="functional",
+        flat_labels=True,
+    ),
+    Case(
+        "accumulate-even",
+        "gradients accumulated over two micro-batches of 5",
+        micro_batch_size=5,
+    ),
+    Case(
+        "accumulate-uneven",
+        "micro-batches of 4, 4 and 2, and a tail of 3: each weighs by its rows",
+        micro_batch_size=4,
+        num_examples=1003,
+    ),
+    Case(
+        "clearing-forgotten",
+        "nobody clears the gradient: both sides must go wrong in the same way",
+        clear_gradients=False,
+        lr=0.001,
+        epochs=1,
+    ),
+    Case("clipped", "gradient norm clipped at 1: active early, idle late", clip=1.0),
+    Case(
+        "iterator-used-twice",
+        "one iterator made once for all epochs: used up after the first, on both sides",
+        one_pass_iterator=True,
+    ),
+    Case("float64", "double precision: rounding 5e8 times smaller", dtype="float64"),
+    Case("bfloat16", "8 bits of precision: the tolerance follows the dtype", dtype="bfloat16"),
+    Case("strided", "features that are a strided view, not contiguous", strided_features=True),
+    Case(
+        "collinear",
+        "one feature is twice another: no unique solution, the paths must still agree",
+        weight=(2.0, -3.4, 1.5),
+        collinear=True,
+    ),
+    Case(
+        "diverges",
+        "a learning rate far too large: both must overflow alike, at the same step",
+        lr=3.0,
+    ),
+    Case(
+        "constant-label",
+        "every label is 4.2: the weights must go to 0",
+        weight=(0.0, 0.0),
+        noise=0.0,
+        initial_std=1.0,
+    ),
+    Case("no-noise", "labels without noise: the loss goes down to rounding", noise=0.0),
+)
+
+
+def named(names: list[str] | None = None) -> tuple[Case, ...]:
+    """The default cases of these names, all where none is given.
+
+    Raises InputError for a name that is not in the table.
+    """
+    if not names:
+        return DEFAULT_CASES
+    table = {case.name: case for case in DEFAULT_CASES}
+    for name in names:
+        if name not in table:
+            raise InputError(f"there is no case {name!r}; `svb list cases` shows them all.")
+    return tuple(table[name] for name in dict.fromkeys(names))
+
+
+def on_table(table: Table, cases: Sequence[Case] | None = None) -> list[Case]:
+    """Cases that train on a reader's table instead of synthetic data.
+
+    The settings of `cases` where some are given, else each of the three forms once.
+    """
+    if cases is None:
+        return [
+            Case(
+                f"{table.name}-{form}",
+                f"{table.target} of {table.name}, {purpose}",
+                form=form,
+                table=table,
+            )
+            for form, purpose in _FORM_PURPOSES.items()
+        ]
+    return [
+        replace(case, name=f"{table.name}-{case.name}", table=table, collinear=False)
+        for case in cases
+    ]
+
+
+def devices() -> list[str]:
+    """Where the cases run: the CPU, and CUDA where there is one."""
+    return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]

@@ -1,0 +1,658 @@
+"""Two sides judged: verdict, first divergence, gaps, and what was not judged.
+
+Each stage of each step is held against the float64 oracle, taken from the step's own recorded
+state; the reference's own distance to the oracle, and a floor by dtype and length, say how far it
+may be (`agreement`). The same rule judges the free run (the subject's own loop, from its own
+states: whatever drift is left is rounding that fed back) and the forced pass (each piece by itself,
+from the reference's states). Nothing passes by default: a stage in which nothing was compared, or
+only zeros were, is inconclusive. How a verdict is shown is the report's affair.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness import report
+from harness.case import Case, Data, devices, named
+from harness.environment import describe
+from harness.errors import InputError
+from harness.lockstep import (
+    Ending,
+    Pair,
+    UntrainableError,
+    determinism,
+    forced,
+    reference_lr,
+    run,
+)
+from harness.oracle import Expectation, Expected, Oracle, joined
+from harness.recipe import BUILTIN, SCRATCH, Convention, Recipe
+from harness.rows import RowJudge
+from harness.stage import SEVERITY, Divergence, Level, StageRecord, worst
+from harness.trace import STAGES, OverwrittenError, Stack
+
+VALUE_STAGES = STAGES[1:]
+CURVE_POINTS = 200
+
+
+class Curve:
+    """A few hundred points of the run for the plots, at a fixed stride of steps."""
+
+    def __init__(self, stride: int) -> None:
+        self.stride = stride
+        self._steps: list[int] = []
+        self._columns: dict[str, list[Tensor]] = {}
+
+    def add(self, steps: list[int], **columns: Tensor) -> None:
+        """Keep every stride-th step; `columns` have a row for each of `steps`."""
+        chosen = [row for row, step in enumerate(steps) if step % self.stride == 0]
+        if chosen:
+            self._steps += [steps[row] for row in chosen]
+            for name, column in columns.items():
+                self._columns.setdefault(name, []).append(column[chosen].cpu())
+
+    def column(self, name: str) -> list[Any]:
+        """One column in the order of the steps; "step" is the steps themselves."""
+        order = sorted(range(len(self._steps)), key=self._steps.__getitem__)
+        if name == "step":
+            return [self._steps[row] for row in order]
+        values = [row for part in self._columns.get(name, []) for row in part.tolist()]
+        return [values[row] for row in order]
+
+
+@dataclass(frozen=True)
+class Standard:
+    """The reference's steps, what they should have been, and how far they were from that."""
+
+    stack: Stack
+    expected: Expectation
+    gaps: dict[str, Tensor]
+
+
+class CaseComparison:
+    """One case: both sides trained, every stage of every step judged."""
+
+    def __init__(
+        self, case: Case, subject: Recipe, reference: Recipe, *, forced_pass: bool = True
+    ) -> None:
+        self.case, self.subject, self.reference = case, subject, reference
+        if case.clip and subject.convention != reference.convention:
+            raise InputError(
+                f"case {case.name!r}: a norm clipped at {case.clip:g} means different steps to "
+                f"{subject.name} and {reference.name}; compare sides of the same convention."
+            )
+        self.forced_pass = forced_pass
+        self.reason: str | None = None
+        self.notes: list[str] = []
+        self.seconds = 0.0
+        self._reset()
+
+    def _reset(self) -> None:
+        dtype = self.case.torch_dtype
+        scaled = self.subject.convention.against(self.reference.convention) is not None
+        self.runs = {
+            mode: {
+                stage: StageRecord(
+                    stage, dtype, reconciled=scaled and stage in ("loss", "gradient")
+                )
+                for stage in VALUE_STAGES
+            }
+            for mode in ("free", "forced")
+        }
+        self.steps = 0
+        self.drift = StageRecord("parameter", dtype)
+        self.overflow: Divergence | None = None
+        self.curve = Curve(max(1, math.ceil(self.case.total_steps / CURVE_POINTS)))
+        self.epoch_loss: dict[str, list[float]] = {"subject": [], "reference": []}
+        self._last: dict[str, Tensor] = {}
+        self._moved = False
+
+    def judge(self, data: Data | None = None) -> CaseComparison:
+        """Run and judge the case; whatever the subject raises becomes part of the verdict.
+
+        `data` saves drawing the case's data where that has been done.
+        """
+        started = time.perf_counter()
+        with determinism(self.case.seed):
+            self.data = data or self.case.data()
+            self.finite_data = self.data.is_finite()
+            try:
+                self._attempt(copy=not self.case.clear_gradients)
+            except OverwrittenError:
+                self._reset()
+                self._attempt(copy=True)
+            self._finish()
+        self.seconds = time.perf_counter() - started
+        return self
+
+    def _attempt(self, *, copy: bool) -> None:
+        case, data = self.case, self.data
+        lr = reference_lr(self.subject, self.reference, case)
+        self.oracle = Oracle(self.reference, case, data, lr * self.reference.convention.factor)
+        self.rows = RowJudge(case, data, self.reference)
+        before = data.fingerprint()
+        try:
+            if self.forced_pass:
+                self.forced_side = self.subject.build(case, data)
+            ending = run(self.subject, self.reference, case, data, self._judge, copy=copy)
+        except OverwrittenError:
+            raise
+        except UntrainableError as fault:
+            self.rows.diverge(*fault.place, str(fault))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a subject may raise what it likes
+            self.reason = f"{self.subject.name} raised {type(error).__name__}: {error}"
+        else:
+            self._end(ending)
+        if data.fingerprint() != before:
+            self.rows.diverge(0, 0, "is served from data that was written to during the run")
+
+    def _judge(self, pair: Pair) -> None:
+        """Judge one chunk of steps of both sides."""
+        self.rows.add(pair)
+        if self.overflow:
+            return
+        stacks = [(mine, pair.reference.stack(mine.positions)) for mine in pair.subject.stacks()]
+        whole = [both for both in stacks if not both[0].fault]
+        steps = min([len(pair.subject), *(_first_broken(*both) for both in whole)])
+        for subject, _ in stacks:
+            if subject.fault:
+                self._diverge(subject.fault[0], subject.places[0], subject.fault[1])
+        cut = [(mine.until(steps), theirs.until(steps)) for mine, theirs in whole]
+        standards = [self._judge_free(*both) for both in cut if len(both[0])]
+        if self.forced_pass and standards:
+            self._judge_forced(standards)
+        self._follow_chunk(pair, steps)
+        if steps < len(pair.subject):
+            both = next(both for both in whole if steps in both[0].positions)
+            self._overflow(*(stack.only(steps) for stack in both))
+
+    def _judge_free(self, subject: Stack, reference: Stack) -> Standard:
+        """Judge the subject's own run; returns what the forced pass is judged by."""
+        conventions = self.subject.convention, self.reference.convention
+        same = conventions[0] == conventions[1]
+        bits = {stage: _same_bits(stage, subject, reference, same) for stage in VALUE_STAGES}
+        expected = standard = self.oracle.expect(reference, conventions[1])
+        mine = theirs = _canonical(reference, conventions[1])
+        if not all(bits.values()):
+            expected = self.oracle.expect(subject, conventions[0])
+            mine = _canonical(subject, conventions[0])
+        gaps = {
+            stage: (theirs[stage] - getattr(standard, stage).value).abs() for stage in VALUE_STAGES
+        }
+        ulps = {
+            stage: self.runs["free"][stage].add(
+                subject,
+                mine[stage],
+                getattr(expected, stage),
+                _fitting(gaps[stage], mine[stage]),
+                equal_bits=bits[stage],
+            )
+            for stage in VALUE_STAGES
+        }
+        for stage, gap in gaps.items():
+            self.runs["free"][stage].measure(getattr(standard, stage), gap)
+        self._follow(subject, reference, mine, theirs, ulps)
+        if self.case.clip or not self.case.clear_gradients:
+            # the forced pass judges the gradient of the step alone, which the reference never shows
+            gaps["gradient"] = torch.zeros_like(gaps["gradient"])
+        return Standard(reference, standard, gaps)
+
+    def _judge_forced(self, standards: list[Standard]) -> None:
+        convention = self.subject.convention
+        ran = forced(
+            self.forced_side,
+            [(standard.stack, standard.expected.upstream.value) for standard in standards],
+            self.reference.convention,
+        )
+        same = convention == self.reference.convention
+        for standard, got in zip(standards, ran, strict=True):
+            reference, expected = standard.stack, standard.expected
+            columns = {
+                "prediction": (got.prediction, expected.prediction, reference.prediction),
+                "loss": (
+                    got.loss,
+                    self.oracle.loss_at(reference, got.loss.shape[1]),
+                    reference.loss if same else None,
+                ),
+                "gradient": (
+                    torch.cat((got.gradient, got.upstream.to(got.gradient)), 1),
+                    joined(expected.fresh, expected.upstream),
+                    None,
+                ),
+                "parameter": (got.parameter, expected.parameter, reference.after),
+            }
+            for stage, (value, wanted, bits) in columns.items():
+                # a gradient from the oracle's upstream has no twin to share its bits with
+                equal = bits is None or (bits.shape == value.shape and torch.equal(value, bits))
+                exact = value.double() / (convention.factor if stage == "loss" else 1)
+                self.runs["forced"][stage].add(
+                    reference,
+                    exact,
+                    wanted,
+                    _fitting(standard.gaps[stage], exact),
+                    equal_bits=equal,
+                )
+
+    def _overflow(self, subject: Stack, reference: Stack) -> None:
+        """A step that is not finite: on both sides at the same stage, or about to be on both."""
+        place = subject.places[0]
+        sides = ((subject, self.subject.convention), (reference, self.reference.convention))
+        for stage, column in zip(VALUE_STAGES, _COLUMNS, strict=True):
+            values = [getattr(stack, column)[0] for stack, _ in sides]
+            finite = [bool(value.isfinite().all()) for value in values]
+            if all(finite):
+                continue
+            self.overflow = self.overflow or Divergence(stage, *place)
+            if any(finite) and not self._bursting(stage, *sides[finite.index(False)]):
+                broken = ~values[finite.index(False)].isfinite()
+                at = int(broken.nonzero()[0])
+                shown = (float(value[min(at, len(value) - 1)]) for value in values)
+                self._diverge(stage, place, "= {:.6g}, but should be {:.6g}".format(*shown))
+            return
+
+    def _bursting(self, stage: str, stack: Stack, convention: Convention) -> bool:
+        """Whether the exact value, or a sum on the way to it, is about as large as can be held."""
+        expected: Expected = getattr(self.oracle.expect(stack, convention), stage)
+        factor = convention.gradient_factor(stack.rows) if stage == "gradient" else 1.0
+        largest = expected.scale.nan_to_num(nan=0.0).max() * max(1.0, factor) * expected.length
+        return bool(largest >= torch.finfo(self.case.torch_dtype).max / 8)
+
+    def _diverge(self, stage: str, place: tuple[int, int], text: str) -> None:
+        if stage == "batch":
+            self.rows.diverge(*place, text)
+        elif self.runs["free"][stage].first is None:
+            self.runs["free"][stage].first = Divergence(stage, *place, text=text)
+
+    def _follow(
+        self,
+        subject: Stack,
+        reference: Stack,
+        mine: dict[str, Tensor],
+        theirs: dict[str, Tensor],
+        ulps: dict[str, tuple[Tensor, Tensor]],
+    ) -> None:
+        """Keep what the plots and the final table show: drift, losses, parameters."""
+        zero = torch.zeros_like(theirs["parameter"])
+        drift, _ = self.drift.add(
+            subject,
+            mine["parameter"],
+            Expected(theirs["parameter"], zero + math.inf, 1),
+            zero[:, :1],
+            equal_bits=torch.equal(subject.after, reference.after),
+        )
+        self.curve.add(
+            [self.steps + position for position in subject.positions],
+            subject_loss=mine["loss"].mean(1),
+            reference_loss=theirs["loss"].mean(1),
+            subject_parameters=mine["parameter"],
+            reference_parameters=theirs["parameter"],
+            drift=drift,
+            **{f"{stage}_ulps": pair[0] for stage, pair in ulps.items()},
+            **{f"{stage}_allowed": pair[1] for stage, pair in ulps.items()},
+        )
+        self._moved = self._moved or not torch.equal(reference.after, reference.before)
+
+    def _follow_chunk(self, pair: Pair, steps: int) -> None:
+        """The loss on all the data at the end of each epoch, and where the parameters are now."""
+        mine, theirs = pair.subject, pair.reference
+        for k, (epoch, index) in enumerate(mine.places[:steps]):
+            if index == 0 and epoch > 0:
+                self._epoch_loss(mine.before_each[k], theirs.before_each[k])
+        if steps:
+            self._last = {
+                "subject": mine.after[steps - 1].clone(),
+                "reference": theirs.after[steps - 1].clone(),
+            }
+        self.steps += steps
+
+    def _epoch_loss(self, subject: Tensor, reference: Tensor) -> None:
+        for side, parameters in (("subject", subject), ("reference", reference)):
+            self.epoch_loss[side].append(self.data.mean_squared_error(parameters))
+
+    def _end(self, ending: Ending) -> None:
+        self.rows.end(ending)
+        used_up = [i for i, count in enumerate(ending.reference_epochs) if count == 0]
+        if used_up and ending.subject_epochs == ending.reference_epochs:
+            self.notes.append(
+                f"Batches by epoch: {ending.subject_epochs} on both sides; an iterator made once "
+                "serves one epoch only."
+            )
+
+    def _finish(self) -> None:
+        if self.overflow:
+            self.notes.append(
+                f"The training diverges: {self.overflow.stage} overflows at epoch "
+                f"{self.overflow.epoch} step {self.overflow.step}"
+                + ("." if self._diverged() else " on both sides alike; judged up to there.")
+            )
+        if self._last:
+            self._epoch_loss(self._last["subject"], self._last["reference"])
+        self._vacuous()
+        self.notes.extend(observations(self.case, self.data))
+
+    def _diverged(self) -> bool:
+        return any(
+            record.first for records in self.runs.values() for record in records.values()
+        ) or bool(self.rows.first)
+
+    def _vacuous(self) -> None:
+        """An update that never moves anything proves nothing, on whichever side."""
+        if self.steps and not self._moved:
+            for records in self.runs.values():
+                records["parameter"].something = False
+
+    @cached_property
+    def final(self) -> dict[str, dict[str, object]]:
+        """The parameters of both sides at the end, beside the truth and the exact minimiser."""
+        names = [recipe.name.split(" ")[0] for recipe in (self.subject, self.reference)]
+        if names[0] == names[1]:
+            names = [self.subject.name, f"{self.reference.name} (reference)"]
+        found = {
+            name: self._parameters(parameters)
+            for name, parameters in zip(names, self._last.values(), strict=False)
+        }
+        if self.data.truth:
+            weight, bias = self.data.truth
+            found["truth"] = self._parameters(torch.cat((weight, weight.new_tensor([bias]))))
+        found["least_squares"] = self._parameters(self.data.least_squares())
+        return found
+
+    def _parameters(self, parameters: Tensor) -> dict[str, object]:
+        values = parameters.double().cpu()
+        return {
+            "w": values[:-1].tolist(),
+            "b": float(values[-1]),
+            "loss": self.data.mean_squared_error(parameters),
+        }
+
+    # The verdict.
+
+    def stage(self, name: str) -> dict[str, object]:
+        """The worse of the forced and the free run for one stage, as plain values."""
+        if name == "batch":
+            return self.rows.to_dict()
+        records = [
+            records[name]
+            for records in self.runs.values()
+            if records[name].steps or records[name].first
+        ]
+        if not records:
+            return StageRecord(name, self.case.torch_dtype).to_dict()
+        return max(records, key=lambda r: (SEVERITY.index(r.level), r.closest)).to_dict()
+
+    @property
+    def stages(self) -> dict[str, dict[str, object]]:
+        """Every stage, as in the report."""
+        return {name: self.stage(name) for name in STAGES}
+
+    @property
+    def first_divergence(self) -> Divergence | None:
+        """The earliest step, and the earliest stage in it, that is not as it should be."""
+        found = [self.rows.first] + [
+            record.first for records in self.runs.values() for record in records.values()
+        ]
+        order = [d for d in found if d]
+        return min(order, key=lambda d: (d.epoch, d.step, STAGES.index(d.stage)), default=None)
+
+    @property
+    def verdict(self) -> Level:
+        """One of the six verdicts; never a pass by default."""
+        levels = [stage["level"] for stage in self.stages.values()]
+        if "different" in levels:
+            return "different"
+        if self.reason:
+            return "error"
+        if not self.finite_data:
+            return "inconclusive"
+        return worst(levels)  # type: ignore[arg-type]
+
+    @property
+    def why(self) -> str | None:
+        """Why there is no verdict, or where the sides first differ."""
+        verdict = self.verdict
+        if verdict == "different":
+            first = self.first_divergence
+            return first.message if first else None
+        if verdict == "inconclusive":
+            return self._inconclusive()
+        return self.reason if verdict == "error" else None
+
+    def _inconclusive(self) -> str:
+        if not self.steps:
+            return "nothing was compared: " + (
+                "values are not finite from the first step on"
+                if self.overflow
+                else "no step was trained"
+            )
+        if not self.finite_data:
+            return "the data hold values that are not finite: nothing can be told from them"
+        unsound = [n for n, record in self.runs["free"].items() if not record.sound]
+        if unsound:
+            return (
+                "the reference itself is further from its float64 run than rounding explains at "
+                f"{', '.join(unsound)}: it does something that the oracle does not know, such as "
+                "an optimizer with a state"
+            )
+        stages = [n for n, stage in self.stages.items() if stage["level"] == "inconclusive"]
+        return f"nothing was really compared at {', '.join(stages)}: every value is 0 on both sides"
+
+    def to_dict(self) -> dict[str, Any]:
+        """One case of `svb.compare/1`."""
+        order = "reproduced" if self.rows.reproduced else "observed"
+        return {
+            "name": self.case.name,
+            "purpose": self.case.purpose,
+            "device": self.case.device,
+            "dtype": self.case.dtype,
+            "verdict": self.verdict,
+            "reason": self.why,
+            "subject": self.subject.name,
+            "reference": self.reference.name,
+            "convention": self.subject.convention.against(self.reference.convention),
+            "order": order if self.steps else None,
+            "settings": self.case.settings(),
+            "steps": self.steps,
+            "stages": self.stages,
+            "runs": self._runs(),
+            "not_judged": {"forced": {"batch": "the forced pass is given the reference's batches"}},
+            "drift": {
+                "step": self.curve.column("step"),
+                "gap_ulps": self.curve.column("drift"),
+                "max_gap": self.drift.max_gap,
+                "explained": not self._diverged(),
+            },
+            "curve": self._curve(),
+            "final": self.final,
+            "epoch_loss": self.epoch_loss,
+            "notes": self.notes,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def _runs(self) -> dict[str, dict[str, object]]:
+        shown: dict[str, dict[str, object]] = {}
+        for mode, records in self.runs.items():
+            if mode == "forced" and not self.forced_pass:
+                continue
+            shown[mode] = {stage: record.to_dict() for stage, record in records.items()}
+            shown[mode]["batch"] = self.rows.to_dict() if mode == "free" else None
+        return shown
+
+    def _curve(self) -> dict[str, object]:
+        column, shown = self.curve.column, min(self.case.d, 5)
+        picked = [*range(shown), self.case.d]
+        return {
+            "step": column("step"),
+            "subject_loss": column("subject_loss"),
+            "reference_loss": column("reference_loss"),
+            "gap_ulps": {stage: column(f"{stage}_ulps") for stage in VALUE_STAGES},
+            "allowed_ulps": {stage: column(f"{stage}_allowed") for stage in VALUE_STAGES},
+            "parameters": {
+                "names": [f"w[{i}]" for i in range(shown)] + ["b"],
+                **{
+                    side: [[row[i] for row in column(f"{side}_parameters")] for i in picked]
+                    for side in ("subject", "reference")
+                },
+            },
+        }
+
+
+_COLUMNS = ("prediction", "loss", "gradient", "after")
+
+
+def _fitting(gap: Tensor, value: Tensor) -> Tensor:
+    """The reference's gap value by value; 0 for values that the reference does not have."""
+    if gap.shape == value.shape:
+        return gap
+    fitted = torch.zeros_like(value, dtype=gap.dtype)
+    if value.shape[1] > gap.shape[1] > 1:  # gradients, with the upstream ones behind them
+        fitted[:, : gap.shape[1]] = gap
+    return fitted
+
+
+def _first_broken(subject: Stack, reference: Stack) -> int:
+    """Position of the first step in which anything is not finite; past all steps where none is."""
+    sides = [getattr(stack, column) for stack in (subject, reference) for column in _COLUMNS]
+    found = (~torch.cat(sides, 1).isfinite().all(1)).nonzero()
+    return subject.positions[int(found[0])] if len(found) else sys.maxsize
+
+
+def _canonical(stack: Stack, convention: Any) -> dict[str, Tensor]:
+    """A stack's values in units of the mean squared error, in float64."""
+    return {
+        "prediction": stack.prediction.double(),
+        "loss": stack.loss.double() / convention.factor,
+        "gradient": stack.gradient.double() / convention.gradient_factor(stack.rows),
+        "parameter": stack.after.double(),
+    }
+
+
+def _same_bits(stage: str, subject: Stack, reference: Stack, same_convention: bool) -> bool:
+    column = "after" if stage == "parameter" else stage
+    mine, theirs = getattr(subject, column), getattr(reference, column)
+    scaled = stage in ("loss", "gradient") and not same_convention
+    return not scaled and mine.shape == theirs.shape and torch.equal(mine, theirs)
+
+
+def observations(case: Case, data: Data) -> list[str]:
+    """What the bare built-in does with this case's data, where that is not what one expects."""
+    if not case.flat_labels:
+        return []
+    X, y = data.features[: case.batch_size], data.labels[: case.batch_size]
+    y_hat = torch.zeros(len(X), 1).to(X)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        bare = torch.nn.MSELoss(reduction="none")(y_hat, y)
+    shaped = torch.nn.MSELoss(reduction="none")(y_hat, y.reshape(-1, 1))
+    return [
+        f"Bare nn.MSELoss gets {tuple(y_hat.shape)} against {tuple(y.shape)} and broadcasts to "
+        f"{tuple(bare.shape)} instead of {tuple(shaped.shape)}"
+        + (" with a warning" if caught else " without a warning")
+        + "; both packages reshape the labels first."
+    ]
+
+
+class Comparison:
+    """All cases judged: what `svb compare` prints and writes."""
+
+    def __init__(self, name: str, cases: Sequence[CaseComparison]) -> None:
+        self.name, self.cases = name, list(cases)
+        self.published: dict[str, object] | None = None
+
+    @property
+    def verdict(self) -> Level:
+        """The worst of the cases; inconclusive where there is none."""
+        return worst(case.verdict for case in self.cases)
+
+    @property
+    def exit_status(self) -> int:
+        """0 all agree, 1 something differs, 3 inconclusive or could not run."""
+        if self.verdict == "different" or not self.printed_figures_hold:
+            return 1
+        return {"inconclusive": 3, "error": 3}.get(self.verdict, 0)
+
+    @property
+    def printed_figures_hold(self) -> bool:
+        """Whether every bound on the sources' printed figures is kept; True where none was run."""
+        rows: Any = (self.published or {}).get("rows", [])
+        return all(row["ok"] is not False for row in rows)
+
+    @property
+    def first_divergence(self) -> Divergence | None:
+        """Of the first case that differs."""
+        return next((c.first_divergence for c in self.cases if c.first_divergence), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report `svb.compare/1`."""
+        verdicts = [case.verdict for case in self.cases]
+        found: dict[str, Any] = finite(
+            {
+                "schema": "svb.compare/1",
+                "name": self.name,
+                "verdict": self.verdict,
+                "summary": {level: verdicts.count(level) for level in SEVERITY},
+                "cases": [case.to_dict() for case in self.cases],
+                "published": self.published,
+                "environment": describe(),
+            }
+        )
+        return found
+
+    def to_frame(self) -> Any:
+        """One row per case and stage (pandas)."""
+        return report.to_frame(self.to_dict())
+
+    def _repr_html_(self) -> str:
+        return report.notebook_html(self.to_dict())
+
+
+def finite(value: Any) -> Any:
+    """The same structure with infinities and NaN as the strings that JSON can hold."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def compare(
+    subject: Recipe | None = None,
+    reference: Recipe | None = None,
+    cases: Sequence[Case] | None = None,
+    *,
+    name: str = "comparison",
+    forced_pass: bool = True,
+    progress: Callable[[Case], None] | None = None,
+) -> Comparison:
+    """Train subject and reference on each case and judge every stage of every step.
+
+    Without a subject or reference, each case takes the form it names from SCRATCH and BUILTIN;
+    without cases, the default ones run on the CPU, and on CUDA where there is one. `progress` is
+    called with each case before it runs.
+    """
+    if cases is None:
+        cases = [case.on(device) for device in devices() for case in named()]
+    judged = []
+    for case in cases:
+        if progress:
+            progress(case)
+        judged.append(
+            CaseComparison(
+                case,
+                subject or SCRATCH[case.form],
+                reference or BUILTIN[case.against or case.form],
+                forced_pass=forced_pass,
+            ).judge()
+        )
+    return Comparison(name, judged)

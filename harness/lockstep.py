@@ -1,0 +1,357 @@
+"""Run two sides side by side: start reading here.
+
+The subject trains with its own loop, free; whenever a chunk of its steps is full, the reference
+does the same number of steps on the same rows. Both chunks are handed on, together with a forced
+pass: the subject's pieces, one by one, each started from the reference's state, so that a fault in
+one stage does not spread to the next. Nothing here judges.
+
+    subject.fit() ──chunk──► reference.stepper() ──chunk──► forced(subject) ──► Pair
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import attrgetter
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.case import Case, Data
+from harness.recipe import Batch, Convention, Recipe, Side
+from harness.trace import STAGED_STEPS, Chunk, Recorder, Stack, chunk_steps
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same steps of both sides.
+
+    `own_lengths` are the rows of the batches that the reference served itself; `reproduced` says
+    that the subject served just these, bit for bit. Where it did not, the reference was given the
+    subject's. Both chunks are valid only while they are being judged.
+    """
+
+    subject: Chunk
+    reference: Chunk
+    own_lengths: list[int]
+    reproduced: bool
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the runs ended: batches per epoch of both sides.
+
+    `generators_agree` compares the states in which both data generators were left.
+    """
+
+    subject_epochs: list[int]
+    reference_epochs: list[int]
+    generators_agree: bool
+
+
+class UntrainableError(Exception):
+    """The subject served a batch that no reference could do a step on."""
+
+    def __init__(self, place: tuple[int, int], batch: Batch) -> None:
+        X, y = batch
+        super().__init__(
+            f"serves features {tuple(X.shape)} {X.dtype} with labels {tuple(y.shape)} {y.dtype}"
+        )
+        self.place = place
+
+
+class Reference:
+    """The reference's side, advanced a chunk at a time on whatever batches it is given."""
+
+    def __init__(
+        self, recipe: Recipe, case: Case, data: Data, lr: float, steps: int, *, copy: bool
+    ) -> None:
+        self.chunks: list[Chunk] = []
+        self.recorder = Recorder(steps, self.chunks.append, copy=copy)
+        self.side = recipe.build(case, data, self.recorder, lr=lr)
+        self.step = self.side.stepper()
+        self.own = self._own(recipe.build(case, data, lr=lr))
+        self.epochs: list[int] = []
+        self.place: tuple[int, int] | None = None
+        self.current: Batch | None = None
+
+    def _own(self, unobserved: Side) -> Iterator[Batch]:
+        """The batches that the reference serves itself, epoch after epoch."""
+        self.generator = unobserved.generator
+        for _ in range(unobserved.case.epochs):
+            self.epochs.append(0)
+            for batch in unobserved.loader:
+                self.epochs[-1] += 1
+                yield batch
+
+    def follow(self, chunk: Chunk) -> Pair:
+        """Do the steps of the subject's chunk, on the reference's own batches where equal."""
+        self.recorder.follow(chunk)
+        lengths: list[int] = []
+        reproduced = True
+        for X, y in chunk.runs(STAGED_STEPS):
+            places = chunk.places[len(lengths) : len(lengths) + len(X)]
+            batches = [self._next(place) for place in places]
+            lengths += [len(own[0]) if own else 0 for own in batches]
+            if not _equal(batches, X, y):
+                reproduced = False
+                if not _trainable((X[0], y[0]), self.side.case):
+                    raise UntrainableError(places[0], (X[0], y[0]))
+                # copies, so that a reference that writes to its batch does not write to the record
+                batches = list(zip(X.clone(), y.clone(), strict=True))
+            for place, batch in zip(places, batches, strict=True):
+                assert batch is not None
+                self.recorder.serve(batch, place)
+                self.step(batch)
+        self.recorder.close()  # no-op where the chunk was full
+        return Pair(chunk, self.chunks.pop(), lengths, reproduced)
+
+    def _next(self, place: tuple[int, int]) -> Batch | None:
+        """The reference's own batch for this place; the same again where a step is repeated."""
+        if place != self.place:
+            self.place, self.current = place, next(self.own, None)
+        return self.current
+
+    def drain(self) -> None:
+        """Serve what is left, to know how many batches the reference would have trained on."""
+        for _ in self.own:
+            pass
+
+
+def _equal(batches: list[Batch | None], X: Tensor, y: Tensor) -> bool:
+    """Whether these batches are the stacked ones, in shape, dtype and every bit."""
+    there = [batch for batch in batches if batch is not None]
+    kinds = {tuple(map(_kind, batch)) for batch in there}
+    return (
+        len(there) == len(X)
+        and kinds == {(_kind(X[0]), _kind(y[0]))}
+        and all(
+            torch.equal(torch.stack(column), stacked)
+            for column, stacked in zip(zip(*there, strict=True), (X, y), strict=True)
+        )
+    )
+
+
+_kind = attrgetter("shape", "dtype")
+
+
+def _trainable(batch: Batch, case: Case) -> bool:
+    """Whether the reference can do a step on this batch at all."""
+    X, y = batch
+    like = (case.torch_dtype, case.torch_dtype)
+    return (
+        X.ndim == 2
+        and X.shape[1] == case.d
+        and 0 < len(X) == y.numel()
+        and (X.dtype, y.dtype) == like
+    )
+
+
+def run(
+    subject: Recipe,
+    reference: Recipe,
+    case: Case,
+    data: Data,
+    judge: Callable[[Pair], None],
+    *,
+    copy: bool = False,
+) -> Ending:
+    """Train both sides; `judge` is called with each chunk of steps as it gets full.
+
+    Raises `OverwrittenError` where a recorded tensor was written to: repeat it with `copy`.
+    Whatever the subject's own pieces raise passes through.
+    """
+    steps = chunk_steps(min(case.batch_size, case.n), case.d)
+    lr = reference_lr(subject, reference, case)
+    follower = Reference(reference, case, data, lr, steps, copy=copy)
+    recorder = Recorder(
+        steps,
+        lambda chunk: judge(follower.follow(chunk)),
+        copy=copy,
+    )
+    side = subject.build(case, data, recorder)
+    with _old_objects_left_alone():
+        try:
+            side.fit()
+        finally:
+            recorder.close()
+    follower.drain()
+    return Ending(
+        recorder.epoch_steps,
+        follower.epochs,
+        torch.equal(side.generator.get_state(), follower.generator.get_state()),
+    )
+
+
+def reference_lr(subject: Recipe, reference: Recipe, case: Case) -> float:
+    """The reference's learning rate that makes its path the subject's: ½ squares ↔ lr / 2."""
+    return case.lr * subject.convention.factor / reference.convention.factor
+
+
+@dataclass(frozen=True)
+class Forced:
+    """What the subject's pieces gave when each was started from the reference's state.
+
+    prediction (K, m), loss as recorded, upstream (K, m), gradient (K, P) before any clipping, both
+    in units of the mean squared error, parameters (K, P) after the update.
+    """
+
+    prediction: Tensor
+    loss: Tensor
+    upstream: Tensor
+    gradient: Tensor
+    parameter: Tensor
+
+
+def forced(side: Side, stacks: list[tuple[Stack, Tensor]], reference: Convention) -> list[Forced]:
+    """Run each piece of the subject by itself on the states of the reference's steps.
+
+    Each stack comes with the derivative (K, m) of the mean squared error by its predictions, which
+    is handed to the subject's model so that its gradient does not depend on the subject's loss.
+    The steps are run in the order of their positions, for pieces that keep a state.
+    """
+    handed = [_handed(side, stack, reference) for stack, _ in stacks]
+    order = sorted(
+        (position, at, k)
+        for at, (stack, _) in enumerate(stacks)
+        for k, position in enumerate(stack.positions)
+    )
+    rows: list[list[tuple[Tensor, ...]]] = [[] for _ in stacks]
+    for _, at, k in order:
+        stack, upstream = stacks[at]
+        slope = upstream[k].to(stack.prediction)
+        rows[at].append(_forced_step(side, stack, k, slope, handed[at][k]))
+    return [Forced(*map(torch.stack, zip(*steps, strict=True))) for steps in rows]
+
+
+def _handed(side: Side, stack: Stack, reference: Convention) -> Tensor:
+    """The reference's gradients (K, P) in the subject's convention."""
+    mine, theirs = (
+        convention.gradient_factor(stack.rows) for convention in (side.recipe.convention, reference)
+    )
+    return (stack.gradient.double() * (mine / theirs)).to(stack.gradient)
+
+
+def _forced_step(
+    side: Side, stack: Stack, k: int, upstream: Tensor, handed: Tensor
+) -> tuple[Tensor, ...]:
+    leaves = side.parameters()
+    sizes = [leaf.numel() for leaf in leaves]
+    side.load(stack.before[k].split(sizes))
+    y = stack.y[k] if side.case.flat_labels else stack.y[k].reshape(-1, 1)
+    parts = zip(
+        *(t.split(stack.micros) for t in (stack.X[k], y, stack.prediction[k], upstream)),
+        strict=True,
+    )
+    micros = [_forced_micro(side, leaves, stack.rows, *part) for part in parts]
+    prediction, loss, slope = (torch.cat([m[i] for m in micros]) for i in range(3))
+    gradient = torch.stack([m[3] for m in micros]).sum(0)
+    for leaf, value in zip(leaves, handed.split(sizes), strict=True):
+        leaf.grad = value.reshape(leaf.shape).clone()
+    side.update(side.recipe.convention.divisor(stack.rows))
+    after = torch.cat([leaf.detach().reshape(-1) for leaf in leaves])
+    return prediction, loss, slope, gradient, after
+
+
+def _forced_micro(
+    side: Side,
+    leaves: list[Tensor],
+    rows: int,
+    X: Tensor,
+    y: Tensor,
+    given: Tensor,
+    upstream: Tensor,
+) -> tuple[Tensor, ...]:
+    """Prediction, loss, its slope and the model's gradient for one micro-batch."""
+    y_hat = side.forward(X)
+    (*gradients,) = _grad(y_hat, leaves, upstream.reshape(y_hat.shape))
+    leaf = given.reshape(-1, 1).clone().requires_grad_()
+    loss = side.loss(leaf.clone(), y)  # a copy, which the loss may write to
+    (slope,) = _grad(loss, [leaf], torch.ones_like(loss))
+    share = len(X) / rows / side.recipe.convention.gradient_factor(len(X))
+    gradient = torch.cat([g.reshape(-1) for g in gradients])
+    return (
+        y_hat.detach().reshape(-1),
+        loss.detach().reshape(-1),
+        slope.double().reshape(-1) * share,
+        gradient,
+    )
+
+
+def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor) -> list[Tensor]:
+    """Gradients of a piece; NaN for what it does not depend on, so that nothing passes by it."""
+    if not output.requires_grad:
+        return [torch.full_like(leaf, torch.nan) for leaf in inputs]
+    found: Sequence[Tensor | None] = torch.autograd.grad(
+        output, inputs, upstream, allow_unused=True
+    )
+    return [
+        torch.full_like(leaf, torch.nan) if g is None else g
+        for g, leaf in zip(found, inputs, strict=True)
+    ]
+
+
+@contextmanager
+def _old_objects_left_alone() -> Iterator[None]:
+    """Keep the garbage collector from scanning all of torch again for each chunk that is held."""
+    frozen = gc.get_freeze_count()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        if not frozen:
+            gc.unfreeze()
+
+
+@contextmanager
+def determinism(seed: int) -> Iterator[None]:
+    """Seed every global generator and ask for deterministic kernels; put all back at the end.
+
+    Restored: the global generators of torch (CPU and CUDA), NumPy and random, the default dtype,
+    the grad mode, TF32, deterministic algorithms and the number of threads.
+    """
+    saved = (random.getstate(), np.random.get_state(), torch.get_rng_state())
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    dtype, threads, grad = (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+    )
+    precision = torch.get_float32_matmul_precision()
+    cudnn = torch.backends.cudnn.allow_tf32
+    strict = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+    try:
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
+    finally:
+        random.setstate(saved[0])
+        np.random.set_state(saved[1])
+        torch.set_rng_state(saved[2])
+        if cuda:
+            torch.cuda.set_rng_state_all(cuda)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.allow_tf32 = cudnn
+        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        if workspace is None:
+            os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
