@@ -219,7 +219,10 @@ def test_a_gradient_that_cancels_on_one_side_is_judged():
 @MANY
 @given(st.data())
 def test_low_precision_is_never_called_different(dtype, data):
-    """Small numbers only: a sum that overflows where a mean does not is a real difference."""
+    """Small numbers only: a sum that overflows where a mean does not is a real difference.
+
+    From zero, an update so small that it underflows moves nothing: nothing was compared then.
+    """
     case = data.draw(cases(dtypes=(dtype,)))
     case = dataclasses.replace(
         case,
@@ -229,7 +232,9 @@ def test_low_precision_is_never_called_different(dtype, data):
         lr=min(case.lr, 0.03),
         clear_gradients=True,
     )
-    hold(case, written_differently(case.form))
+    result = compare(written_differently(case.form), None, [case]).cases[0]
+    if result.verdict != "inconclusive" or any(result.final["builtin"]["w"]):
+        hold(case, written_differently(case.form))
 
 
 @pytest.mark.parametrize("seed", range(6))
