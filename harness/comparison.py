@@ -24,6 +24,7 @@ from torch import Tensor
 
 from harness import report
 from harness.case import Case, Data, devices, named
+from harness.course import Course
 from harness.environment import describe
 from harness.errors import InputError
 from harness.lockstep import (
@@ -39,35 +40,7 @@ from harness.oracle import Expectation, Expected, Oracle, joined
 from harness.recipe import BUILTIN, SCRATCH, Convention, Recipe
 from harness.rows import RowJudge
 from harness.stage import SEVERITY, Divergence, Level, StageRecord, worst
-from harness.trace import STAGES, OverwrittenError, Stack
-
-VALUE_STAGES = STAGES[1:]
-CURVE_POINTS = 200
-
-
-class Curve:
-    """A few hundred points of the run for the plots, at a fixed stride of steps."""
-
-    def __init__(self, stride: int) -> None:
-        self.stride = stride
-        self._steps: list[int] = []
-        self._columns: dict[str, list[Tensor]] = {}
-
-    def add(self, steps: list[int], **columns: Tensor) -> None:
-        """Keep every stride-th step; `columns` have a row for each of `steps`."""
-        chosen = [row for row, step in enumerate(steps) if step % self.stride == 0]
-        if chosen:
-            self._steps += [steps[row] for row in chosen]
-            for name, column in columns.items():
-                self._columns.setdefault(name, []).append(column[chosen].cpu())
-
-    def column(self, name: str) -> list[Any]:
-        """One column in the order of the steps; "step" is the steps themselves."""
-        order = sorted(range(len(self._steps)), key=self._steps.__getitem__)
-        if name == "step":
-            return [self._steps[row] for row in order]
-        values = [row for part in self._columns.get(name, []) for row in part.tolist()]
-        return [values[row] for row in order]
+from harness.trace import STAGES, VALUE_STAGES, OverwrittenError, Stack
 
 
 @dataclass(frozen=True)
@@ -109,13 +82,7 @@ class CaseComparison:
             }
             for mode in ("free", "forced")
         }
-        self.steps = 0
-        self.drift = StageRecord("parameter", dtype)
         self.overflow: Divergence | None = None
-        self.curve = Curve(max(1, math.ceil(self.case.total_steps / CURVE_POINTS)))
-        self.epoch_loss: dict[str, list[float]] = {"subject": [], "reference": []}
-        self._last: dict[str, Tensor] = {}
-        self._moved = False
 
     def judge(self, data: Data | None = None) -> CaseComparison:
         """Run and judge the case; whatever the subject raises becomes part of the verdict.
@@ -140,6 +107,7 @@ class CaseComparison:
         lr = reference_lr(self.subject, self.reference, case)
         self.oracle = Oracle(self.reference, case, data, lr * self.reference.convention.factor)
         self.rows = RowJudge(case, data, self.reference)
+        self.course = Course(case, data)
         before = data.fingerprint()
         try:
             if self.forced_pass:
@@ -171,7 +139,7 @@ class CaseComparison:
         standards = [self._judge_free(*both) for both in cut if len(both[0])]
         if self.forced_pass and standards:
             self._judge_forced(standards)
-        self._follow_chunk(pair, steps)
+        self.course.advance(pair, steps)
         if steps < len(pair.subject):
             both = next(both for both in whole if steps in both[0].positions)
             self._overflow(*(stack.only(steps) for stack in both))
@@ -201,7 +169,7 @@ class CaseComparison:
         }
         for stage, gap in gaps.items():
             self.runs["free"][stage].measure(getattr(standard, stage), gap)
-        self._follow(subject, reference, mine, theirs, ulps)
+        self.course.follow(subject, reference, mine, theirs, ulps)
         if self.case.clip or not self.case.clear_gradients:
             # the forced pass judges the gradient of the step alone, which the reference never shows
             gaps["gradient"] = torch.zeros_like(gaps["gradient"])
@@ -273,52 +241,6 @@ class CaseComparison:
         elif self.runs["free"][stage].first is None:
             self.runs["free"][stage].first = Divergence(stage, *place, text=text)
 
-    def _follow(
-        self,
-        subject: Stack,
-        reference: Stack,
-        mine: dict[str, Tensor],
-        theirs: dict[str, Tensor],
-        ulps: dict[str, tuple[Tensor, Tensor]],
-    ) -> None:
-        """Keep what the plots and the final table show: drift, losses, parameters."""
-        zero = torch.zeros_like(theirs["parameter"])
-        drift, _ = self.drift.add(
-            subject,
-            mine["parameter"],
-            Expected(theirs["parameter"], zero + math.inf, 1),
-            zero[:, :1],
-            equal_bits=torch.equal(subject.after, reference.after),
-        )
-        self.curve.add(
-            [self.steps + position for position in subject.positions],
-            subject_loss=mine["loss"].mean(1),
-            reference_loss=theirs["loss"].mean(1),
-            subject_parameters=mine["parameter"],
-            reference_parameters=theirs["parameter"],
-            drift=drift,
-            **{f"{stage}_ulps": pair[0] for stage, pair in ulps.items()},
-            **{f"{stage}_allowed": pair[1] for stage, pair in ulps.items()},
-        )
-        self._moved = self._moved or not torch.equal(reference.after, reference.before)
-
-    def _follow_chunk(self, pair: Pair, steps: int) -> None:
-        """The loss on all the data at the end of each epoch, and where the parameters are now."""
-        mine, theirs = pair.subject, pair.reference
-        for k, (epoch, index) in enumerate(mine.places[:steps]):
-            if index == 0 and epoch > 0:
-                self._epoch_loss(mine.before_each[k], theirs.before_each[k])
-        if steps:
-            self._last = {
-                "subject": mine.after[steps - 1].clone(),
-                "reference": theirs.after[steps - 1].clone(),
-            }
-        self.steps += steps
-
-    def _epoch_loss(self, subject: Tensor, reference: Tensor) -> None:
-        for side, parameters in (("subject", subject), ("reference", reference)):
-            self.epoch_loss[side].append(self.data.mean_squared_error(parameters))
-
     def _end(self, ending: Ending) -> None:
         self.rows.end(ending)
         used_up = [i for i, count in enumerate(ending.reference_epochs) if count == 0]
@@ -335,8 +257,7 @@ class CaseComparison:
                 f"{self.overflow.epoch} step {self.overflow.step}"
                 + ("." if self._diverged() else " on both sides alike; judged up to there.")
             )
-        if self._last:
-            self._epoch_loss(self._last["subject"], self._last["reference"])
+        self.course.finish()
         self._vacuous()
         self.notes.extend(observations(self.case, self.data))
 
@@ -347,9 +268,14 @@ class CaseComparison:
 
     def _vacuous(self) -> None:
         """An update that never moves anything proves nothing, on whichever side."""
-        if self.steps and not self._moved:
+        if self.steps and not self.course.moved:
             for records in self.runs.values():
                 records["parameter"].something = False
+
+    @property
+    def steps(self) -> int:
+        """Steps that were compared."""
+        return self.course.steps
 
     @cached_property
     def final(self) -> dict[str, dict[str, object]]:
@@ -357,25 +283,7 @@ class CaseComparison:
         names = [recipe.name.split(" ")[0] for recipe in (self.subject, self.reference)]
         if names[0] == names[1]:
             names = [self.subject.name, f"{self.reference.name} (reference)"]
-        found = {
-            name: self._parameters(parameters)
-            for name, parameters in zip(names, self._last.values(), strict=False)
-        }
-        if self.data.truth:
-            weight, bias = self.data.truth
-            found["truth"] = self._parameters(torch.cat((weight, weight.new_tensor([bias]))))
-        found["least_squares"] = self._parameters(self.data.least_squares())
-        return found
-
-    def _parameters(self, parameters: Tensor) -> dict[str, object]:
-        values = parameters.double().cpu()
-        return {
-            "w": values[:-1].tolist(),
-            "b": float(values[-1]),
-            "loss": self.data.mean_squared_error(parameters),
-        }
-
-    # The verdict.
+        return self.course.final(*names)
 
     def stage(self, name: str) -> dict[str, object]:
         """The worse of the forced and the free run for one stage, as plain values."""
@@ -466,14 +374,12 @@ class CaseComparison:
             "runs": self._runs(),
             "not_judged": {"forced": {"batch": "the forced pass is given the reference's batches"}},
             "drift": {
-                "step": self.curve.column("step"),
-                "gap_ulps": self.curve.column("drift"),
-                "max_gap": self.drift.max_gap,
+                **self.course.drifted(),
                 "explained": not self._diverged(),
             },
-            "curve": self._curve(),
+            "curve": self.course.curve(),
             "final": self.final,
-            "epoch_loss": self.epoch_loss,
+            "epoch_loss": self.course.epoch_loss,
             "notes": self.notes,
             "seconds": round(self.seconds, 3),
         }
@@ -486,24 +392,6 @@ class CaseComparison:
             shown[mode] = {stage: record.to_dict() for stage, record in records.items()}
             shown[mode]["batch"] = self.rows.to_dict() if mode == "free" else None
         return shown
-
-    def _curve(self) -> dict[str, object]:
-        column, shown = self.curve.column, min(self.case.d, 5)
-        picked = [*range(shown), self.case.d]
-        return {
-            "step": column("step"),
-            "subject_loss": column("subject_loss"),
-            "reference_loss": column("reference_loss"),
-            "gap_ulps": {stage: column(f"{stage}_ulps") for stage in VALUE_STAGES},
-            "allowed_ulps": {stage: column(f"{stage}_allowed") for stage in VALUE_STAGES},
-            "parameters": {
-                "names": [f"w[{i}]" for i in range(shown)] + ["b"],
-                **{
-                    side: [[row[i] for row in column(f"{side}_parameters")] for i in picked]
-                    for side in ("subject", "reference")
-                },
-            },
-        }
 
 
 _COLUMNS = ("prediction", "loss", "gradient", "after")

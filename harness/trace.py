@@ -22,6 +22,7 @@ from torch import Tensor
 from harness.recipe import Batch, Forward, Loss
 
 STAGES = ("batch", "prediction", "loss", "gradient", "parameter")
+VALUE_STAGES = STAGES[1:]
 MAX_CHUNK_STEPS = 1024
 CHUNK_BYTES = 6 << 20
 MAX_LANES = 4

@@ -21,6 +21,7 @@ LAYERS = [
     "oracle",
     "stage",
     "rows",
+    "course",
     "report",
     "comparison",
     "published",
