@@ -10,7 +10,6 @@ only zeros were, is inconclusive. How a verdict is shown is the report's affair.
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 import warnings
@@ -482,7 +481,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """The report `svb.compare/1`."""
         verdicts = [case.verdict for case in self.cases]
-        found: dict[str, Any] = finite(
+        found: dict[str, Any] = report.finite(
             {
                 "schema": "svb.compare/1",
                 "name": self.name,
@@ -501,17 +500,6 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         return report.notebook_html(self.to_dict())
-
-
-def finite(value: Any) -> Any:
-    """The same structure with infinities and NaN as the strings that JSON can hold."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return value
 
 
 def compare(

@@ -216,14 +216,14 @@ def _numbers(value: object) -> list[float | None]:
     return [_number(v) for v in _list(value)]
 
 
-def _finite_json(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """The same JSON with floats that are not finite as strings."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
-        return {key: _finite_json(v) for key, v in value.items()}
+        return {key: finite(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite_json(v) for v in value]
+        return [finite(v) for v in value]
     return value
 
 
@@ -578,7 +578,7 @@ def to_frame(report: Report) -> pd.DataFrame:
 
 def to_json(report: Report) -> str:
     """The report itself, with numbers that are not finite as strings."""
-    return json.dumps(_finite_json(report), indent=1, allow_nan=False) + "\n"
+    return json.dumps(finite(report), indent=1, allow_nan=False) + "\n"
 
 
 def to_csv(report: Report) -> str:
