@@ -145,26 +145,26 @@ def _compare(arguments: argparse.Namespace) -> int:
 
 def _run(name: str, cases: list[Case], *, printed: bool) -> Comparison:
     """Compare with a progress bar; `printed` adds the figures that the sources print."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress
 
     from harness.comparison import compare
-    from harness.published import SOURCES, published
+    from harness.published import RUNS, published
 
-    columns = (
-        TextColumn("{task.description:28}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=_console(sys.stderr), transient=True) as bar:
-        task = bar.add_task("", total=len(cases) + (len(SOURCES) if printed else 0), completed=-1)
+    # the bar counts steps; a printed run is one of about as many
+    steps = sum(case.total_steps for case in cases)
+    per_run = steps / len(cases)
+    with Progress(console=_console(sys.stderr), transient=True) as bar:
+        task = bar.add_task("", total=steps + (RUNS * per_run if printed else 0))
+        done: dict[Case, int] = {}
 
-        def begin(what: str) -> None:
-            bar.update(task, advance=1, description=what)
+        def advance(case: Case, judged: int) -> None:
+            done[case] = judged
+            bar.update(task, completed=sum(done.values()), description=f"{case.name:24}")
 
-        comparison = compare(cases=cases, name=name, progress=lambda case: begin(case.name))
+        comparison = compare(cases=cases, name=name, progress=advance)
         if printed:
-            comparison.published = published(lambda _: begin("printed figures"))
+            bar.update(task, completed=steps, description=f"{'printed figures':24}")
+            comparison.published = published(lambda: bar.advance(task, per_run))
     return comparison
 
 

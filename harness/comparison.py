@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -66,6 +66,7 @@ class CaseComparison:
         self.forced_pass = forced_pass
         self.reason: str | None = None
         self.notes: list[str] = []
+        self._progress: Callable[[int], None] | None = None
         self.seconds = 0.0
         self._reset()
 
@@ -83,11 +84,15 @@ class CaseComparison:
         }
         self.overflow: Divergence | None = None
 
-    def judge(self, data: Data | None = None) -> CaseComparison:
+    def judge(
+        self, data: Data | None = None, progress: Callable[[int], None] | None = None
+    ) -> CaseComparison:
         """Run and judge the case; whatever the subject raises becomes part of the verdict.
 
-        `data` saves drawing the case's data where that has been done.
+        `data` saves drawing the case's data where that has been done. `progress` is called with the
+        number of steps judged so far.
         """
+        self._progress = progress
         started = time.perf_counter()
         with determinism(self.case.seed):
             self.data = data or self.case.data()
@@ -139,6 +144,8 @@ class CaseComparison:
         if self.forced_pass and standards:
             self._judge_forced(standards)
         self.course.advance(pair, steps)
+        if self._progress:
+            self._progress(self.steps)
         if steps < len(pair.subject):
             both = next(both for both in whole if steps in both[0].positions)
             self._overflow(*(stack.only(steps) for stack in both))
@@ -509,26 +516,25 @@ def compare(
     *,
     name: str = "comparison",
     forced_pass: bool = True,
-    progress: Callable[[Case], None] | None = None,
+    progress: Callable[[Case, int], None] | None = None,
 ) -> Comparison:
     """Train subject and reference on each case and judge every stage of every step.
 
     Without a subject or reference, each case takes the form it names from SCRATCH and BUILTIN;
     without cases, the default ones run on the CPU, and on CUDA where there is one. `progress` is
-    called with each case before it runs.
+    called with each case and the number of its steps that are done, 0 before it begins.
     """
     if cases is None:
         cases = [case.on(device) for device in devices() for case in named()]
     judged = []
     for case in cases:
         if progress:
-            progress(case)
-        judged.append(
-            CaseComparison(
-                case,
-                subject or SCRATCH[case.form],
-                reference or BUILTIN[case.against or case.form],
-                forced_pass=forced_pass,
-            ).judge()
+            progress(case, 0)
+        comparison = CaseComparison(
+            case,
+            subject or SCRATCH[case.form],
+            reference or BUILTIN[case.against or case.form],
+            forced_pass=forced_pass,
         )
+        judged.append(comparison.judge(progress=partial(progress, case) if progress else None))
     return Comparison(name, judged)

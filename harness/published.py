@@ -81,13 +81,17 @@ SOURCES = (
 )
 
 
-def published(progress: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Run every source's settings over the seeds: the `published` block of the report."""
+RUNS = len(SOURCES) * SEEDS
+
+
+def published(progress: Callable[[], None] | None = None) -> dict[str, Any]:
+    """Run every source's settings over the seeds: the `published` block of the report.
+
+    `progress` is called after each of the `RUNS`.
+    """
     rows: list[dict[str, object]] = []
     for source in SOURCES:
-        if progress:
-            progress(source.name)
-        rows += _rows(source, [_train(source, seed) for seed in range(SEEDS)])
+        rows += _rows(source, [_train(source, seed, progress) for seed in range(SEEDS)])
     return {"seeds": SEEDS, "rows": rows}
 
 
@@ -100,7 +104,7 @@ class Outcome:
     bias_error: float
 
 
-def _train(source: Source, seed: int) -> Outcome:
+def _train(source: Source, seed: int, progress: Callable[[], None] | None) -> Outcome:
     case = Case(source.name, "a printed run", form=source.form, weight=source.weight, seed=seed)
     data = case.data()
     side = source.recipe.build(case, data)
@@ -110,6 +114,8 @@ def _train(source: Source, seed: int) -> Outcome:
             step(batch)
         parameters = torch.cat([p.detach().reshape(-1) for p in side.parameters()])
         losses.append(data.mean_squared_error(parameters) * source.recipe.convention.factor)
+    if progress:
+        progress()
     error = (parameters.double() - torch.tensor([*case.weight, case.bias])).abs()
     return Outcome(losses, float(error[:-1].max()), float(error[-1]))
 

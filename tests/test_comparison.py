@@ -940,11 +940,13 @@ def test_compare_is_the_packages_own():
 
 
 def test_progress_is_told_of_each_case():
-    """Before it runs, in order."""
-    seen: list[str] = []
+    """Before it begins and after each chunk, in order, up to its last step."""
+    seen: list[tuple[str, int]] = []
     other = dataclasses.replace(SMALL, name="other")
-    compare(cases=[SMALL, other], progress=lambda case: seen.append(case.name))
-    assert seen == ["small", "other"]
+    compare(cases=[SMALL, other], progress=lambda case, done: seen.append((case.name, done)))
+    assert [name for name, done in seen if done == 0] == ["small", "other"]
+    assert [name for name, done in seen if done == SMALL.total_steps] == ["small", "other"]
+    assert seen == sorted(seen, key=lambda at: (at[0] == "other", at[1]))
 
 
 def test_without_the_forced_pass_it_is_said():
