@@ -40,6 +40,7 @@ from harness.recipe import BUILTIN, SCRATCH, Convention, Recipe
 from harness.rows import RowJudge
 from harness.stage import SEVERITY, Divergence, Level, StageRecord, worst
 from harness.trace import STAGES, VALUE_STAGES, OverwrittenError, Stack
+from harness.view import finite
 
 
 @dataclass(frozen=True)
@@ -488,7 +489,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """The report `svb.compare/1`."""
         verdicts = [case.verdict for case in self.cases]
-        found: dict[str, Any] = report.finite(
+        found: dict[str, Any] = finite(
             {
                 "schema": "svb.compare/1",
                 "name": self.name,

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import harness
-from harness import report
 from harness.case import Case, Data
 from harness.comparison import CaseComparison, Comparison, compare
 from harness.dataset import Table
 from harness.recipe import BUILTIN, SCRATCH, Recipe
 from harness.stage import SEVERITY
 from harness.trace import STAGES
+from harness.view import finite
 
 GRAMMAR = re.compile(
     r"^(prediction|loss|gradient|parameter)\[epoch \d+ step \d+\] = \S+, but should be \S+ "
@@ -931,7 +931,7 @@ def test_a_notebook_shows_html(whole):
 
 def test_infinities_become_strings():
     """JSON knows no infinity; a finite number stays one."""
-    assert report.finite({"a": [math.inf, 1.0, (math.nan,)]}) == {"a": ["inf", 1.0, ["nan"]]}
+    assert finite({"a": [math.inf, 1.0, (math.nan,)]}) == {"a": ["inf", 1.0, ["nan"]]}
 
 
 def test_compare_is_the_packages_own():

@@ -12,6 +12,7 @@ LAYERS = [
     "errors",
     "agreement",
     "plot",
+    "view",
     "environment",
     "dataset",
     "case",

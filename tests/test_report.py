@@ -9,16 +9,14 @@ import json
 import math
 import re
 import xml.etree.ElementTree as ET
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from harness import plot, report
+from harness import report, view
 from harness.errors import InputError
-from harness.plot import Plot, Series
 
 HOSTILE = '<script>alert("x")</script> | `a` *b* [c](d) [red]e[/red] \x1b[31m \x00 \ud800'
 MESSAGE = "loss[epoch 0 step 3] = 2.41, but should be 1.20 (gap 1.2e0, allowed 2e-7)"
@@ -32,13 +30,13 @@ def stage(level: str = "rounding", **changes: Any) -> dict[str, Any]:
 
 def stages() -> dict[str, Any]:
     """The five stages of a case that agrees."""
-    return {name: stage("identical" if name == "batch" else "rounding") for name in report.STAGES}
+    return {name: stage("identical" if name == "batch" else "rounding") for name in view.STAGES}
 
 
 def curve() -> dict[str, Any]:
     """A short curve with a null, an infinity and a zero in it."""
     gaps = [0.0, 0.5, 2.0, None, "inf", 1.0]
-    by_stage = dict.fromkeys(report.STAGES[1:], gaps)
+    by_stage = dict.fromkeys(view.STAGES[1:], gaps)
     paths = [
         [0.0, 1.0, 1.5, 1.8, "nan", 2.0],
         [0.0, -1.0, -2.0, -3.0, -3.2, -3.4],
@@ -284,7 +282,7 @@ def test_optional_parts_of_the_wrong_kind_are_left_out(
 ) -> None:
     required = set(report.CASE_KEYS)
     case = {key: value if key in required else junk for key, value in sample["cases"][0].items()}
-    case["stages"] = dict.fromkeys(report.STAGES, junk)
+    case["stages"] = dict.fromkeys(view.STAGES, junk)
     report.write(
         sample | {"cases": [case], "published": junk, "environment": {"a": junk}}, tmp_path
     )
@@ -349,7 +347,7 @@ def test_every_plot_has_its_numbers(sample: dict[str, Any]) -> None:
 
 
 def test_a_case_that_is_identical_has_no_empty_gap_plots(sample: dict[str, Any]) -> None:
-    quiet = curve() | {"gap_ulps": {name: [0.0] * 6 for name in report.STAGES}}
+    quiet = curve() | {"gap_ulps": {name: [0.0] * 6 for name in view.STAGES}}
     html = report.to_html(sample | {"cases": [case("a", "identical", curve=quiet, drift=None)]})
     assert [svg.findtext("title") for svg in svgs(html)] == ["Loss by step", "Parameters by step"]
 
@@ -379,8 +377,8 @@ def test_published_figures_show_printed_and_spread(sample: dict[str, Any]) -> No
 def test_a_full_report_stays_small(sample: dict[str, Any]) -> None:
     noisy = [2.0 + math.sin(12.9898 * i) for i in range(200)]
     long = curve() | {"step": list(range(200)), "subject_loss": noisy, "reference_loss": noisy}
-    long["gap_ulps"] = dict.fromkeys(report.STAGES[1:], noisy)
-    long["allowed_ulps"] = dict.fromkeys(report.STAGES[1:], [16.0] * 200)
+    long["gap_ulps"] = dict.fromkeys(view.STAGES[1:], noisy)
+    long["allowed_ulps"] = dict.fromkeys(view.STAGES[1:], [16.0] * 200)
     smooth = [2 - 2 * math.exp(-i / 40) + 0.01 * v for i, v in enumerate(noisy)]
     paths = {"subject": [smooth] * 3, "reference": [smooth] * 3}
     long["parameters"] = {"names": ["w[0]", "w[1]", "b"], **paths}
@@ -457,101 +455,3 @@ def test_notebook_fragment_is_escaped_and_has_no_dead_links(sample: dict[str, An
     assert html.lstrip().startswith("<table")
     assert "href" not in html
     assert "<script" not in html
-
-
-# -- plots ---------------------------------------------------------------------
-
-
-def draw(**changes: Any) -> ET.Element:
-    """A plot with one line, parsed."""
-    line = Series("a", changes.pop("y", (1.0, 2.0, 3.0)), label="a")
-    return ET.fromstring(
-        plot.svg(Plot("t", "d", changes.pop("x", (0, 1, 2)), (line,), **changes), "p")
-    )
-
-
-def ticks(svg: ET.Element) -> list[str]:
-    """The texts of the y axis."""
-    return [text.text or "" for text in svg.iter("text") if text.get("text-anchor") == "end"]
-
-
-def lines(svg: ET.Element, css: str) -> list[str]:
-    """The paths of a class."""
-    return [path.get("d", "") for path in svg.iter("path") if css in path.get("class", "").split()]
-
-
-def points(path: str) -> list[tuple[float, float]]:
-    """The corners of a path, from its start and its steps."""
-    start, steps = path.removesuffix("z").partition("L")[0].split("l")
-    at = [float(v) for v in start[1:].split()]
-    numbers = [float(v) for v in re.findall(r"-?[\d.]+", steps)]
-    corners = [(at[0], at[1])]
-    for dx, dy in zip(numbers[::2], numbers[1::2], strict=True):
-        corners.append((corners[-1][0] + dx, corners[-1][1] + dy))
-    return corners
-
-
-def test_linear_ticks_are_round_and_apart() -> None:
-    assert ticks(draw(y=(0.0, 0.5, 1.0))) == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
-    close = ticks(draw(y=(4.19999, 4.2, 4.20001)))
-    assert len(close) == len(set(close)) > 1
-
-
-def test_log_ticks_are_decades_with_zero_on_the_floor() -> None:
-    assert ticks(draw(y=(0.5, 16.0, 900.0), log=True)) == ["0.1", "1", "10", "100", "1000"]
-    assert ticks(draw(y=(0.0, 16.0, 900.0), log=True)) == ["0", "10", "100", "1000"]
-
-
-def test_what_is_not_finite_breaks_the_line() -> None:
-    assert lines(draw(x=range(5), y=(1.0, 2.0, None, 3.0, 1.0)), "solid")[0].count("M") == 2
-    assert lines(draw(x=range(5), y=(1.0, 2.0, math.inf, 3.0, 1.0)), "solid")[0].count("M") == 2
-    assert len(list(draw(x=range(3), y=(1.0, math.nan, 3.0)).iter("circle"))) == 2
-
-
-def test_a_straight_line_needs_two_points_and_a_bent_one_keeps_its_bend() -> None:
-    bent = (0.0,) * 100 + (9.0,) + (0.0,) * 99
-    assert len(points(lines(draw(x=range(200), y=tuple(range(200))), "solid")[0])) == 2
-    assert len(points(lines(draw(x=range(200), y=bent), "solid")[0])) == 5
-
-
-def test_the_steps_of_a_long_path_add_up_to_its_end() -> None:
-    jagged = tuple(i % 7 / 3 for i in range(200))
-    straight = points(lines(draw(x=(0, 199), y=(0.0, 2.0)), "solid")[0])
-    assert points(lines(draw(x=range(200), y=jagged), "solid")[0])[-1][0] == pytest.approx(
-        straight[-1][0]
-    )
-
-
-@pytest.mark.parametrize("log", [False, True])
-@pytest.mark.parametrize(
-    "y",
-    [(1e308, -1e308, 0.0), (5e-324, 0.0, 0.0), (7.0, 7.0, 7.0), (0.0,) * 3, (1e-300, 1e300, 1.0)],
-)
-def test_extreme_values_can_be_drawn(y: tuple[float, ...], log: bool) -> None:
-    assert not re.search("inf|nan", lines(draw(y=y, log=log), "solid")[0])
-
-
-def test_the_band_reaches_from_the_floor_to_what_is_allowed() -> None:
-    svg = draw(y=(2.0, 3.0, 4.0), allowed=(16.0,) * 3, log=True)
-    (band,), (line,) = lines(svg, "band"), lines(svg, "solid")
-    floor = float(band.removesuffix("z").rpartition(" ")[2])
-    assert max(y for _, y in points(band)) < min(y for _, y in points(line))
-    assert max(y for _, y in points(line)) < floor
-
-
-def test_labels_at_the_ends_do_not_overlap() -> None:
-    several = tuple(Series(f"s{i}", (0.0, 1.0 + i * 1e-3), hue=i, label=f"s{i}") for i in range(6))
-    svg = ET.fromstring(plot.svg(Plot("t", "d", (0, 1), several), "p"))
-    at = sorted(
-        float(text.get("y", "")) for text in svg.iter("text") if "end" in text.get("class", "")
-    )
-    assert len(at) == 6
-    assert min(b - a for a, b in pairwise(at)) >= 12
-    assert 0 < at[0] < at[-1] < plot.HEIGHT
-
-
-def test_the_table_keeps_first_and_last_of_many_points() -> None:
-    heads, rows = plot.table(Plot("t", "d", range(200), (Series("a", range(200)),), allowed=(1.0,)))
-    assert heads == ["step", "a", "allowed"]
-    assert len(rows) == plot.TABLE_ROWS
-    assert (rows[0], rows[-1]) == ([0, 0, 1.0], [199, 199, None])
