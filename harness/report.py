@@ -278,23 +278,28 @@ def to_table(report: Report, width: int = 120) -> Table:
 
 
 def summary_lines(report: Report) -> list[str]:
-    """What the table of cases leaves out: why a case is no agreement, and the printed figures."""
+    """What the table of cases leaves out: why one does not agree, notes, the printed figures."""
     lines = [
         f"{GLYPHS[case['verdict']]} {case['name']}: {one_line(case.get('reason'))}"
         for case in by_urgency(report)
         if case["verdict"] in URGENT and case.get("reason")
     ]
+    lines += [
+        f"· {one_line(case['name'])}: {one_line(note)}"
+        for case in by_urgency(report)
+        for note in as_list(case.get("notes"))
+    ]
     published = as_dict(report.get("published"))
     bound = [row for row in as_list(published.get("rows")) if row.get("ok") is not None]
     if bound:
-        kept = sum(row["ok"] for row in bound)
+        kept = sum(bool(row["ok"]) for row in bound)
         lines.append(
             f"figures that the sources print, over {published.get('seeds')} seeds: {kept} of "
             f"{len(bound)} bounds kept"
         )
         lines += [
-            f"✗ {row['source']}, {row['quantity']}: {gap_text(row['low'])} to "
-            f"{gap_text(row['high'])}, but should be {row['bound']}"
+            f"✗ {row.get('source')}, {row.get('quantity')}: {gap_text(row.get('low'))} to "
+            f"{gap_text(row.get('high'))}, but should be {row.get('bound')}"
             for row in bound
             if not row["ok"]
         ]

@@ -455,3 +455,18 @@ def test_notebook_fragment_is_escaped_and_has_no_dead_links(sample: dict[str, An
     assert html.lstrip().startswith("<table")
     assert "href" not in html
     assert "<script" not in html
+
+
+def test_lines_below_the_table_say_what_it_leaves_out(sample: dict[str, Any]) -> None:
+    """Why a case does not agree, every note on one line, and the bounds that were broken."""
+    lines = report.summary_lines(sample)
+    assert all("\n" not in line for line in lines)
+    why = [c for c in sample["cases"] if c["verdict"] in view.URGENT and c.get("reason")]
+    assert [line[0] for line in lines[: len(why)]] == [
+        view.GLYPHS[c["verdict"]]
+        for c in sorted(why, key=lambda c: view.URGENT.index(c["verdict"]))
+    ]
+    notes = [note for c in sample["cases"] for note in c.get("notes") or []]
+    assert sum(line.startswith("· ") for line in lines) == len(notes) > 0
+    assert any("1 of 2 bounds kept" in line for line in lines)
+    assert report.summary_lines(sample | {"cases": [], "published": None}) == []
