@@ -26,7 +26,13 @@ DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _ROWS = 65536  # rows taken to float64 at once, to bound the memory
+
+
+def bits_of(values: Tensor) -> Tensor:
+    """The bits of floats as integers of the same width: equal for NaN too, unequal for 0 and -0."""
+    return values.contiguous().view(_INTEGERS[values.element_size()])
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,8 @@ class Data:
         """A number that changes when a value or the order of the rows does (not of the columns)."""
         total = 0
         for values in (self.features, self.labels.reshape(-1, 1)):
-            bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[values.element_size()]
             for first, rows in enumerate(values.split(_ROWS)):
-                sums = rows.contiguous().view(bits).sum(1, dtype=torch.int64)
+                sums = bits_of(rows).sum(1, dtype=torch.int64)
                 place = torch.arange(len(rows), device=rows.device) + first * _ROWS
                 total += int((sums * (2 * place + 1)).sum())
         return total

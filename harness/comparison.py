@@ -222,7 +222,7 @@ class CaseComparison:
         """A step that is not finite: on both sides at the same stage, or about to be on both."""
         place = subject.places[0]
         sides = ((subject, self.subject.convention), (reference, self.reference.convention))
-        for stage, column in zip(VALUE_STAGES, _COLUMNS, strict=True):
+        for stage, column in _COLUMNS.items():
             values = [getattr(stack, column)[0] for stack, _ in sides]
             finite = [bool(value.isfinite().all()) for value in values]
             if all(finite):
@@ -401,7 +401,7 @@ class CaseComparison:
         return shown
 
 
-_COLUMNS = ("prediction", "loss", "gradient", "after")
+_COLUMNS = dict(zip(VALUE_STAGES, ("prediction", "loss", "gradient", "after"), strict=True))
 
 
 def _fitting(gap: Tensor, value: Tensor) -> Tensor:
@@ -416,12 +416,14 @@ def _fitting(gap: Tensor, value: Tensor) -> Tensor:
 
 def _first_broken(subject: Stack, reference: Stack) -> int:
     """Position of the first step in which anything is not finite; past all steps where none is."""
-    sides = [getattr(stack, column) for stack in (subject, reference) for column in _COLUMNS]
+    sides = [
+        getattr(stack, column) for stack in (subject, reference) for column in _COLUMNS.values()
+    ]
     found = (~torch.cat(sides, 1).isfinite().all(1)).nonzero()
     return subject.positions[int(found[0])] if len(found) else sys.maxsize
 
 
-def _canonical(stack: Stack, convention: Any) -> dict[str, Tensor]:
+def _canonical(stack: Stack, convention: Convention) -> dict[str, Tensor]:
     """A stack's values in units of the mean squared error, in float64."""
     return {
         "prediction": stack.prediction.double(),
@@ -432,8 +434,7 @@ def _canonical(stack: Stack, convention: Any) -> dict[str, Tensor]:
 
 
 def _same_bits(stage: str, subject: Stack, reference: Stack, same_convention: bool) -> bool:
-    column = "after" if stage == "parameter" else stage
-    mine, theirs = getattr(subject, column), getattr(reference, column)
+    mine, theirs = (getattr(stack, _COLUMNS[stage]) for stack in (subject, reference))
     scaled = stage in ("loss", "gradient") and not same_convention
     return not scaled and mine.shape == theirs.shape and torch.equal(mine, theirs)
 

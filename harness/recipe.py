@@ -177,7 +177,6 @@ class Side:
         self.loss = observer.loss(recipe.loss)
         self.update = observer.update(self._optimizer.step, self._parameters)
         self.loader = observer.batches(self._loader())
-        self.training = True
 
     def fit(self) -> None:
         """Train to the end with the recipe's own loop."""
@@ -215,13 +214,13 @@ class Side:
         return self.training_step(batch)
 
     def train(self, mode: bool = True) -> Side:
-        """Enter training mode."""
-        self.training = mode
+        """Stay as it is: cases have no validation pass to switch for."""
+        del mode
         return self
 
     def eval(self) -> Side:
-        """Leave training mode."""
-        return self.train(mode=False)
+        """Stay as it is."""
+        return self
 
     def configure_optimizers(self) -> Side:
         """The side updates itself: `step` and `zero_grad` below."""

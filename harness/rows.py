@@ -12,12 +12,11 @@ import math
 import torch
 from torch import Tensor
 
-from harness.case import Case, Data
+from harness.case import Case, Data, bits_of
 from harness.lockstep import Ending, Pair
 from harness.recipe import Batch, Recipe
 from harness.stage import Divergence, Level
 
-_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 # An order is only called repeated where chance would do it in fewer runs than one in this many.
 CHANCE = 1e6
 
@@ -50,7 +49,7 @@ class RowIndex:
         columns = [X[:, j] for j in range(X.shape[1])] + [y]
         key = torch.zeros(len(X), dtype=torch.int64, device=X.device)
         for weight, column in zip(self._weights, columns, strict=True):
-            key += weight * _bits(column).long()  # not long: the product would be narrowed
+            key += weight * bits_of(column).long()  # not long: the product would be narrowed
         return key
 
     def find(self, X: Tensor, y: Tensor) -> Tensor:
@@ -59,7 +58,7 @@ class RowIndex:
             return torch.full((len(X),), -1, device=X.device)
         at = torch.searchsorted(self._sorted, self._keys(X, y)).clamp_(max=len(self.X) - 1)
         rows = self._order[at]
-        same = (_bits(self.X[rows]) == _bits(X)).all(1) & (_bits(self.y[rows]) == _bits(y))
+        same = (bits_of(self.X[rows]) == bits_of(X)).all(1) & (bits_of(self.y[rows]) == bits_of(y))
         return torch.where(same, rows, -1)
 
 
@@ -213,11 +212,6 @@ class RowJudge:
             "allowed_ulps": None,
             "steps": self.steps,
         }
-
-
-def _bits(values: Tensor) -> Tensor:
-    """The same values as integers, so that NaN equals NaN."""
-    return values.contiguous().view(_BITS[values.element_size()])
 
 
 def _order_of(rows: Tensor, place: Tensor) -> int:

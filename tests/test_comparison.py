@@ -14,10 +14,11 @@ import harness
 from harness.case import Case, Data
 from harness.comparison import CaseComparison, Comparison, compare
 from harness.dataset import Table
-from harness.recipe import BUILTIN, SCRATCH, Recipe
+from harness.recipe import BUILTIN, SCRATCH, Functional, Recipe
 from harness.stage import SEVERITY
 from harness.trace import STAGES
 from harness.view import finite
+from scratch import init_params
 
 GRAMMAR = re.compile(
     r"^(prediction|loss|gradient|parameter)\[epoch \d+ step \d+\] = \S+, but should be \S+ "
@@ -53,16 +54,9 @@ def faulty(result: CaseComparison) -> set[str]:
 # Pieces, right and wrong.
 
 
-def with_forward(forward: Callable[..., torch.Tensor], form="mse"):
+def with_forward(forward: Callable[..., torch.Tensor]):
     """Return a model factory whose forward is forward(X, w, b)."""
-
-    def model(d):
-        made = SCRATCH[form].model(d)
-        w, b = made.parameters()
-        made.forward = lambda X: forward(X, w, b)  # type: ignore[method-assign]
-        return made
-
-    return model
+    return lambda d: Functional(forward, init_params(d))
 
 
 class Optimizer:

@@ -16,8 +16,9 @@ from harness.case import Case
 from harness.comparison import compare
 from harness.lockstep import Ending, Forced, Pair, UntrainableError, determinism, run
 from harness.oracle import Expectation, Oracle
-from harness.recipe import BUILTIN, SCRATCH, FunctionalSGD
+from harness.recipe import BUILTIN, SCRATCH, Functional, FunctionalSGD
 from harness.trace import OverwrittenError
+from scratch import init_params
 
 CASE = Case("made", "for a test", num_examples=23, batch_size=5, epochs=2, initial_std=1.0)
 
@@ -181,14 +182,7 @@ def off(ran, standard, loss) -> set[str]:
 
 def with_forward(forward):
     """Return a model factory whose forward is forward(X, w, b)."""
-
-    def model(d):
-        made = SCRATCH["mse"].model(d)
-        w, b = made.parameters()
-        made.forward = lambda X: forward(X, w, b)  # type: ignore[method-assign]
-        return made
-
-    return model
+    return lambda d: Functional(forward, init_params(d))
 
 
 class Far:

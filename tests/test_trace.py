@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from harness.case import Case
-from harness.recipe import SCRATCH, Recipe
+from harness.recipe import SCRATCH, Functional, Recipe
 from harness.trace import (
     CHUNK_BYTES,
     MAX_CHUNK_STEPS,
@@ -20,6 +20,7 @@ from harness.trace import (
     Stack,
     chunk_steps,
 )
+from scratch import init_params
 
 # 23 rows in fives: five steps an epoch, the last of three rows
 CASE = Case("made", "for a test", num_examples=23, batch_size=5, epochs=2, initial_std=1.0)
@@ -291,14 +292,7 @@ def test_a_single_step_whose_gradient_is_zeroed_unseen_is_not_believed():
 
 def with_forward(forward):
     """Return a model factory whose forward is forward(X, w, b)."""
-
-    def model(d):
-        made = SCRATCH["mse"].model(d)
-        w, b = made.parameters()
-        made.forward = lambda X: forward(X, w, b)  # type: ignore[method-assign]
-        return made
-
-    return model
+    return lambda d: Functional(forward, init_params(d))
 
 
 def test_no_gradient_is_nan():
