@@ -39,8 +39,10 @@ def allowance(scale: Tensor, reference_gap: Tensor, dtype: torch.dtype, length: 
     reference's own distance, (steps, width) or (steps, 1). A scale below the normal
     numbers counts as the smallest of them, whose rounding is all that subnormal numbers can hold.
     """
-    units = unit_roundoff(dtype) * rounding_units(length)
-    return MULTIPLE * reference_gap + units * (scale + torch.finfo(dtype).tiny)
+    # errors below the normal numbers are absolute, so that equal terms add theirs up one for one
+    underflow = (BASE + GROWTH * length) * torch.finfo(dtype).tiny
+    floor = unit_roundoff(dtype) * (rounding_units(length) * scale + underflow)
+    return MULTIPLE * reference_gap + floor
 
 
 def in_ulps(gap: Tensor, size: Tensor, dtype: torch.dtype) -> Tensor:
