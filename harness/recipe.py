@@ -94,7 +94,8 @@ class Recipe:
     """The named pieces of one side.
 
     `batches(features, labels, batch_size, generator)` gives something that can be iterated once an
-    epoch; `model(d)` draws a model; `loss(y_hat, y)`; `optimizer(parameters, lr)`;
+    epoch; `init(d)` draws fresh parameters, weight before bias; `model(d)` makes a model, whose
+    parameters `build` then sets to those of the case; `loss(y_hat, y)`; `optimizer(parameters, lr)`;
     `clip(parameters, max_norm)` scales gradients in place; `loop(side)` trains to the end with the
     side's own loop and `stepper(side)` is the function that does one update with one batch.
     """
@@ -102,6 +103,7 @@ class Recipe:
     name: str
     convention: Convention
     batches: Callable[[Tensor, Tensor, int, torch.Generator], Iterable[Batch]]
+    init: Callable[[int], Sequence[Tensor]]
     model: Callable[[int], Model]
     loss: Loss
     optimizer: Callable[[list[Tensor], float], Optimizer]
@@ -114,6 +116,17 @@ class Recipe:
     ) -> Side:
         """This recipe made ready for a case, its parameters set to the case's initial values."""
         return Side(self, case, data, observer or Unobserved(), lr or case.lr)
+
+
+# The piece that an answer's component replaces, by the names that CONTRACT's answer files use.
+PIECES = {
+    "data_iter": "batches",
+    "linreg": "model",
+    "squared_loss": "loss",
+    "sgd": "optimizer",
+    "init_params": "init",
+    "train": "loop",
+}
 
 
 class Observer(Protocol):
@@ -337,6 +350,7 @@ def functional(package: ModuleType) -> Recipe:
         batches=lambda features, labels, size, generator: _FreshEachEpoch(
             lambda: package.data_iter(size, features, labels, generator)
         ),
+        init=package.init_params,
         model=lambda d: Functional(package.linreg, package.init_params(d)),
         loss=package.squared_loss,
         optimizer=lambda parameters, lr: FunctionalSGD(package.sgd, parameters, lr),
@@ -373,6 +387,7 @@ def objects(package: ModuleType, *, half: bool) -> Recipe:
         batches=lambda features, labels, size, generator: package.BatchLoader(
             features, labels, size, generator=generator
         ),
+        init=lambda d: list(package.LinearRegression(d, lr=1.0).parameters()),
         model=lambda d: package.LinearRegression(d, lr=1.0),
         loss=package.LinearRegression(1, lr=1.0).loss if half else package.MSE(),
         optimizer=lambda parameters, lr: ObjectSGD(package.SGD, parameters, lr),
