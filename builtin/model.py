@@ -1,8 +1,9 @@
-"""Linear regression built in: nn.Linear, and y_hat = Xw + b.
+"""Models built in: nn.Linear, and two of them with an nn.ReLU between.
 
+Weights are (outputs, inputs), as nn.Linear keeps them; by hand they are the other way round.
 Does not cover training: `trainer` holds the loops.
 
-Source: d2l 3.5 `LinearRegression`; d2l 0.8 (concise form).
+Source: d2l 3.5 `LinearRegression`; d2l 0.8 (concise form); d2l 5.2 `MLP`.
 """
 
 from collections.abc import Sequence
@@ -35,32 +36,28 @@ def linreg(X: Tensor, w: Tensor, b: Tensor) -> Tensor:
     return F.linear(X, w.T, b)  # (m, d), (1, d), (1,) -> (m, 1)
 
 
-class LinearRegression(nn.Module):
-    """A linear model that knows its loss and its optimizer.
+def relu(X: Tensor) -> Tensor:
+    """Return the larger of each entry and 0: any shape and floating dtype, the same back.
 
-    Attributes: net, an nn.Linear with weight (1, num_inputs) and bias (1,), of the default dtype
-    until moved by `to`.
-    half=True is the book's convention: the loss is ½(ŷ-y)² averaged over the batch, and its
-    gradient is half that of nn.MSELoss; half=False is nn.MSELoss.
+    Source: torch.nn.functional.relu.
+    """
+    return F.relu(X)
 
-    Source: d2l 3.5.1 `LinearRegression`, with its stated initial values really applied: the
-    book fills an nn.LazyLinear, which draws its own defaults over them at the first batch.
+
+class _Regression(nn.Module):
+    """What both models share: loss, optimizer, and the steps a Trainer asks for.
+
+    `net` is the nn.Module that predicts.
     """
 
-    def __init__(self, num_inputs: int, lr: float, sigma: float = 0.01, half: bool = True) -> None:
-        """Draw the weight ~ N(0, sigma²) from the global generator; set the bias to zero.
+    net: nn.Module
 
-        nn.Linear draws defaults first, so equal seeds do not give `scratch` the same weight.
-        """
+    def __init__(self, lr: float, half: bool) -> None:
+        """Keep the settings."""
         super().__init__()
-        self.num_inputs = num_inputs
         self.lr = lr
-        self.sigma = sigma
         self.halved = half  # nn.Module.half is a method: it must stay one
         self.mse = MSE()
-        self.net = nn.Linear(num_inputs, 1)
-        nn.init.normal_(self.net.weight, 0.0, sigma)
-        nn.init.zeros_(self.net.bias)
 
     def forward(self, X: Tensor) -> Tensor:
         """Return the predictions: X (m, d) -> (m, 1)."""
@@ -89,3 +86,63 @@ class LinearRegression(nn.Module):
         """Return the loss of one held-out batch: (X (m, d), y (m, 1) or (m,)) -> ()."""
         X, y = batch
         return self.loss(self.forward(X), y)
+
+
+class LinearRegression(_Regression):
+    """A linear model that knows its loss and its optimizer.
+
+    Attributes: net, an nn.Linear with weight (1, num_inputs) and bias (1,), of the default dtype
+    until moved by `to`.
+    half=True is the book's convention: the loss is ½(ŷ-y)² averaged over the batch, and its
+    gradient is half that of nn.MSELoss; half=False is nn.MSELoss.
+
+    Source: d2l 3.5.1 `LinearRegression`, with its stated initial values really applied: the
+    book fills an nn.LazyLinear, which draws its own defaults over them at the first batch.
+    """
+
+    def __init__(self, num_inputs: int, lr: float, sigma: float = 0.01, half: bool = True) -> None:
+        """Draw the weight ~ N(0, sigma²) from the global generator; set the bias to zero.
+
+        nn.Linear draws defaults first, so equal seeds do not give `scratch` the same weight.
+        """
+        super().__init__(lr, half)
+        self.num_inputs = num_inputs
+        self.sigma = sigma
+        self.net = _linear(num_inputs, 1, sigma)
+
+
+class MLP(_Regression):
+    """A model with one hidden layer of rectified units, that knows its loss and its optimizer.
+
+    Attributes: net, an nn.Sequential of nn.Linear, nn.ReLU and nn.Linear, with weights
+    (num_hiddens, num_inputs) and (1, num_hiddens), of the default dtype until moved by `to`.
+    half as in `LinearRegression`.
+
+    Source: d2l 5.2.2 `MLP`, with one output and the squared loss in place of classes, and with
+    stated initial values in place of a lazy layer's own.
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_hiddens: int,
+        lr: float,
+        sigma: float = 0.01,
+        half: bool = True,
+    ) -> None:
+        """Draw both weights ~ N(0, sigma²) from the global generator; set both biases to zero."""
+        super().__init__(lr, half)
+        self.num_inputs = num_inputs
+        self.num_hiddens = num_hiddens
+        self.sigma = sigma
+        self.net = nn.Sequential(
+            _linear(num_inputs, num_hiddens, sigma), nn.ReLU(), _linear(num_hiddens, 1, sigma)
+        )
+
+
+def _linear(num_inputs: int, num_outputs: int, sigma: float) -> nn.Linear:
+    """Return a layer whose weight is ~ N(0, sigma²), and whose bias is zero."""
+    layer = nn.Linear(num_inputs, num_outputs)
+    nn.init.normal_(layer.weight, 0.0, sigma)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from harness.dataset import Table
 
 Form = Literal["functional", "object", "mse"]
+Setting = float | tuple[float, float]
+OPTIMIZERS = {
+    "sgd": "SGD",
+    "adagrad": "Adagrad",
+    "rmsprop": "RMSprop",
+    "adadelta": "Adadelta",
+    "adam": "Adam",
+    "adamw": "AdamW",
+}
 DTYPES = {
     "float64": torch.float64,
     "float32": torch.float32,
@@ -36,30 +45,79 @@ def bits_of(values: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class UpdateRule:
+    """Which optimizer updates the parameters, by its name in `OPTIMIZERS`, and with what settings.
+
+    The settings are those of `scratch.optim` besides lr, as pairs: `UpdateRule.of` makes them.
+    """
+
+    name: str = "sgd"
+    settings: tuple[tuple[str, Setting], ...] = ()
+
+    @classmethod
+    def of(cls, name: str, **settings: Setting) -> UpdateRule:
+        """The rule of this name with these settings, the others as they are by default."""
+        return cls(name, tuple(sorted(settings.items())))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is p - lr · gradient and nothing else."""
+        return self == UpdateRule()
+
+    @property
+    def scales_with_lr(self) -> bool:
+        """Whether a gradient twice as large is made up for by half the learning rate."""
+        return self.name == "sgd" and not dict(self.settings).get("weight_decay")
+
+    def __str__(self) -> str:
+        shown = ", ".join(f"{name}={value}" for name, value in self.settings)
+        return f"{self.name}({shown})" if shown else self.name
+
+
+@dataclass(frozen=True)
 class Data:
     """What a run is given: features (n, d), labels (n, 1) or (n,), and where the parameters start.
 
     `truth` is the weight (d,) and bias that made the labels, None where nobody knows them.
-    `initial` is the weight (d,) and bias (1,) that every side starts from.
+    `initial` is what every side starts from, in the shapes of `Case.layout`: the weight (d,) and
+    bias (1,), or those of both layers.
     """
 
     features: Tensor
     labels: Tensor
-    initial: tuple[Tensor, Tensor]
+    initial: tuple[Tensor, ...]
     truth: tuple[Tensor, float] | None
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether the model has no hidden layer, so that there is an exact minimiser."""
+        return len(self.initial) == 2
+
     def mean_squared_error(self, parameters: Tensor) -> float:
-        """Mean of squared errors on all the data for weight and bias (d + 1,), without the ½.
+        """Mean of squared errors on all the data for all parameters joined (P,), without the ½.
 
         Computed in float64; `torch.nn.MSELoss` of the whole data set.
         """
         total = 0.0
         for X, y in zip(self.features.split(_ROWS), self.labels.split(_ROWS), strict=True):
             X64 = X.double()
-            values = parameters.to(X64)
-            residual = torch.addmv(values[-1:], X64, values[:-1]) - y.reshape(-1)
+            residual = self._predicted(X64, parameters.to(X64)) - y.reshape(-1)
             total += float(residual.square_().sum())
         return total / len(self.features)
+
+    def _predicted(self, X: Tensor, parameters: Tensor) -> Tensor:
+        """Predictions (n,) for all parameters joined (P,)."""
+        *hidden, weight, bias = (
+            part.reshape(start.shape)
+            for part, start in zip(
+                parameters.split([start.numel() for start in self.initial]),
+                self.initial,
+                strict=True,
+            )
+        )
+        if hidden:
+            X = torch.addmm(hidden[1], X, hidden[0].T).clamp_(min=0)
+        return torch.addmv(bias, X, weight)
 
     def is_finite(self) -> bool:
         """Whether every feature and label is a finite number."""
@@ -97,7 +155,8 @@ class Case:
     `form` is how the subject is written, `against` how the reference is: "functional" (½ squares
     per example, summed gradient divided in the update), "object" (mean of ½ squares) or "mse"
     (mean of squares). The labels are `features @ weight + bias` plus normal noise, unless `table`
-    holds real data.
+    holds real data. `hidden` is the width of a hidden layer of rectified units, 0 for a linear
+    model; `optimizer` is the rule that both sides update by.
     """
 
     name: str
@@ -122,11 +181,14 @@ class Case:
     strided_features: bool = False
     collinear: bool = False
     one_pass_iterator: bool = False
+    hidden: int = 0
+    optimizer: UpdateRule = UpdateRule()
     table: Table | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings under which nothing could be trained."""
-        for name, least in (("num_examples", 1), ("batch_size", 1), ("epochs", 1), ("seed", 0)):
+        least_values = {"num_examples": 1, "batch_size": 1, "epochs": 1, "seed": 0, "hidden": 0}
+        for name, least in least_values.items():
             if getattr(self, name) < least:
                 raise InputError(
                     f"case {self.name!r}: {name} is {getattr(self, name)}; it must be at least "
@@ -148,6 +210,18 @@ class Case:
                 f"case {self.name!r}: clipping, micro-batches and uncleared gradients belong to "
                 "the trainer; take the form 'object' or 'mse'."
             )
+        if self.optimizer.name not in OPTIMIZERS:
+            raise InputError(
+                f"case {self.name!r}: optimizer {self.optimizer.name!r} is not known; take one of "
+                f"{', '.join(OPTIMIZERS)}."
+            )
+        if "functional" in (self.form, self.against) and (
+            self.hidden or not self.optimizer.is_plain
+        ):
+            raise InputError(
+                f"case {self.name!r}: the functional form is a linear model with plain sgd; take "
+                "the form 'object' or 'mse' for a hidden layer or another optimizer."
+            )
 
     @property
     def n(self) -> int:
@@ -158,6 +232,28 @@ class Case:
     def d(self) -> int:
         """Number of features."""
         return self.table.features.shape[1] if self.table else len(self.weight)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """What a recipe's model is made for: features, and hidden units where there are any."""
+        return (self.d, self.hidden) if self.hidden else (self.d,)
+
+    @property
+    def layout(self) -> dict[str, tuple[int, ...]]:
+        """The parameters' names and shapes, weight matrices as nn.Linear has them: (out, in)."""
+        if not self.hidden:
+            return {"w": (self.d,), "b": (1,)}
+        return {
+            "W1": (self.hidden, self.d),
+            "b1": (self.hidden,),
+            "W2": (self.hidden,),
+            "b2": (1,),
+        }
+
+    @property
+    def num_parameters(self) -> int:
+        """All entries of all parameters."""
+        return sum(math.prod(shape) for shape in self.layout.values())
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -197,10 +293,13 @@ class Case:
             "strided_features",
             "collinear",
             "one_pass_iterator",
+            "hidden",
         )
         shown |= {name: getattr(self, name) for name in optional if getattr(self, name)}
         if not self.clear_gradients:
             shown["clear_gradients"] = False
+        if not self.optimizer.is_plain:
+            shown["optimizer"] = str(self.optimizer)
         return shown
 
     def data(self) -> Data:
@@ -217,16 +316,19 @@ class Case:
             truth = None
         else:
             features, labels, truth = self._synthetic(generator)
-        initial = (
-            self.initial_std * torch.randn(self.d, generator=generator, dtype=torch.float64),
-            torch.zeros(1, dtype=torch.float64),
-        )
+        initial = [self._initial(generator, name, shape) for name, shape in self.layout.items()]
         return Data(
             self._laid_out(self._placed(features)),
             self._placed(labels.reshape(-1) if self.flat_labels else labels),
-            (self._placed(initial[0]), self._placed(initial[1])),
+            tuple(map(self._placed, initial)),
             truth,
         )
+
+    def _initial(self, generator: torch.Generator, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A weight is drawn; a bias starts at 0."""
+        if name.startswith("b"):
+            return torch.zeros(shape, dtype=torch.float64)
+        return self.initial_std * torch.randn(shape, generator=generator, dtype=torch.float64)
 
     def _synthetic(self, generator: torch.Generator) -> tuple[Tensor, Tensor, tuple[Tensor, float]]:
         weight = torch.tensor(self.weight, dtype=torch.float64)
@@ -372,6 +474,75 @@ DEFAULT_CASES: tuple[Case, ...] = (
         initial_std=1.0,
     ),
     Case("no-noise", "labels without noise: the loss goes down to rounding", noise=0.0),
+    Case(
+        "momentum",
+        "a velocity that remembers: undamped at the first step only",
+        num_examples=503,
+        optimizer=UpdateRule.of("sgd", momentum=0.9, dampening=0.5),
+        lr=0.01,
+    ),
+    Case(
+        "nesterov",
+        "momentum that looks one step ahead, and weight decay",
+        num_examples=503,
+        optimizer=UpdateRule.of("sgd", momentum=0.9, nesterov=True, weight_decay=0.01),
+        lr=0.01,
+    ),
+    Case(
+        "adagrad",
+        "steps divided by the root of all squared gradients; eps outside the root",
+        num_examples=503,
+        optimizer=UpdateRule.of("adagrad"),
+        lr=0.5,
+    ),
+    Case(
+        "rmsprop",
+        "steps divided by a running root mean square, centered, with momentum",
+        num_examples=503,
+        optimizer=UpdateRule.of("rmsprop", alpha=0.9, momentum=0.5, centered=True),
+        lr=0.01,
+    ),
+    Case(
+        "adadelta",
+        "steps sized by earlier steps",
+        num_examples=503,
+        optimizer=UpdateRule.of("adadelta"),
+        lr=1.0,
+    ),
+    Case(
+        "adam",
+        "both averages corrected for having started at zero; weight decay inside the gradient",
+        num_examples=503,
+        optimizer=UpdateRule.of("adam", weight_decay=0.01),
+        lr=0.1,
+    ),
+    Case(
+        "adamw",
+        "Adam with the weight decay beside it, in double precision",
+        num_examples=503,
+        optimizer=UpdateRule.of("adamw", weight_decay=0.1),
+        lr=0.1,
+        dtype="float64",
+    ),
+    Case(
+        "hidden-layer",
+        "a layer of 8 rectified units: weights that lie transposed, and a gradient with kinks",
+        form="object",
+        num_examples=503,
+        weight=D5,
+        hidden=8,
+        initial_std=0.5,
+    ),
+    Case(
+        "hidden-layer-adam",
+        "as many units as features, where a transpose has the same shape; trained by Adam",
+        num_examples=503,
+        weight=D5,
+        hidden=5,
+        initial_std=0.5,
+        optimizer=UpdateRule.of("adam"),
+        lr=0.01,
+    ),
 )
 
 

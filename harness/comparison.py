@@ -13,8 +13,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -26,6 +25,7 @@ from harness.case import Case, Data, devices, named
 from harness.course import Course
 from harness.environment import describe
 from harness.errors import InputError
+from harness.examine import Standard, examine, fitting
 from harness.lockstep import (
     Ending,
     Pair,
@@ -33,23 +33,16 @@ from harness.lockstep import (
     determinism,
     forced,
     reference_lr,
+    replay,
     run,
 )
-from harness.oracle import Expectation, Expected, Oracle, joined
+from harness.oracle import Expected, Oracle
+from harness.probe import Run
 from harness.recipe import BUILTIN, SCRATCH, Convention, Recipe
 from harness.rows import RowJudge
 from harness.stage import SEVERITY, Divergence, Level, StageRecord, worst
 from harness.trace import STAGES, VALUE_STAGES, OverwrittenError, Stack
 from harness.view import finite
-
-
-@dataclass(frozen=True)
-class Standard:
-    """The reference's steps, what they should have been, and how far they were from that."""
-
-    stack: Stack
-    expected: Expectation
-    gaps: dict[str, Tensor]
 
 
 class CaseComparison:
@@ -63,6 +56,12 @@ class CaseComparison:
             raise InputError(
                 f"case {case.name!r}: a norm clipped at {case.clip:g} means different steps to "
                 f"{subject.name} and {reference.name}; compare sides of the same convention."
+            )
+        factors = {side.convention.factor for side in (subject, reference)}
+        if len(factors) > 1 and not case.optimizer.scales_with_lr:
+            raise InputError(
+                f"case {case.name!r}: no learning rate makes up for the factor ½ under "
+                f"{case.optimizer}; compare {subject.name} with a side of the same convention."
             )
         self.forced_pass = forced_pass
         self.reason: str | None = None
@@ -84,6 +83,23 @@ class CaseComparison:
             for mode in ("free", "forced")
         }
         self.overflow: Divergence | None = None
+
+    def judge_recorded(self, run: Run, data: Data, *, shuffled: bool = True) -> CaseComparison:
+        """Judge a loop that was recorded before, elsewhere perhaps; there is no forced pass.
+
+        Its rows need not be `shuffled` where that is not its affair.
+        """
+        self.forced_pass = False
+        self.data, self.finite_data = data, data.is_finite()
+        with determinism(self.case.seed):
+            self._prepare()
+            self.rows.shuffled = shuffled
+            if run.chunk:
+                parts = (self.subject, self.reference, self.case, data)
+                theirs = replay(run.chunk, *parts, self._judge)
+                self._end(Ending(run.epochs, theirs, generators_agree=False))
+            self._finish()
+        return self
 
     def judge(
         self, data: Data | None = None, progress: Callable[[int], None] | None = None
@@ -107,12 +123,17 @@ class CaseComparison:
         self.seconds = time.perf_counter() - started
         return self
 
-    def _attempt(self, *, copy: bool) -> None:
+    def _prepare(self) -> None:
         case, data = self.case, self.data
         lr = reference_lr(self.subject, self.reference, case)
         self.oracle = Oracle(self.reference, case, data, lr * self.reference.convention.factor)
+        self.histories = self.oracle.history(), self.oracle.history()
         self.rows = RowJudge(case, data, self.reference)
         self.course = Course(case, data)
+
+    def _attempt(self, *, copy: bool) -> None:
+        self._prepare()
+        case, data = self.case, self.data
         before = data.fingerprint()
         try:
             if self.forced_pass:
@@ -141,7 +162,11 @@ class CaseComparison:
             if subject.fault:
                 self._diverge(subject.fault[0], subject.places[0], subject.fault[1])
         cut = [(mine.until(steps), theirs.until(steps)) for mine, theirs in whole]
-        standards = [self._judge_free(*both) for both in cut if len(both[0])]
+        cut = [both for both in cut if len(both[0])]
+        standards = [
+            self._judge_free(*both, *updated)
+            for both, updated in zip(cut, self._updated(cut), strict=True)
+        ]
         if self.forced_pass and standards:
             self._judge_forced(standards)
         self.course.advance(pair, steps)
@@ -151,15 +176,35 @@ class CaseComparison:
             both = next(both for both in whole if steps in both[0].positions)
             self._overflow(*(stack.only(steps) for stack in both))
 
-    def _judge_free(self, subject: Stack, reference: Stack) -> Standard:
+    def _updated(
+        self, stacks: list[tuple[Stack, Stack]]
+    ) -> Iterator[tuple[Expected | None, Expected | None]]:
+        """What both sides' updates should have given, where the optimizer keeps a state."""
+        sides = zip(*stacks, strict=True)
+        conventions = self.subject.convention, self.reference.convention
+        found = [
+            history.follow(side, convention)
+            for history, side, convention in zip(self.histories, sides, conventions, strict=False)
+        ]
+        return zip(*found, strict=True)
+
+    def _judge_free(
+        self,
+        subject: Stack,
+        reference: Stack,
+        subject_updated: Expected | None,
+        reference_updated: Expected | None,
+    ) -> Standard:
         """Judge the subject's own run; returns what the forced pass is judged by."""
         conventions = self.subject.convention, self.reference.convention
         same = conventions[0] == conventions[1]
         bits = {stage: _same_bits(stage, subject, reference, same) for stage in VALUE_STAGES}
-        expected = standard = self.oracle.expect(reference, conventions[1])
+        expected = standard = self.oracle.expect(
+            reference, conventions[1], updated=reference_updated
+        )
         mine = theirs = _canonical(reference, conventions[1])
         if not all(bits.values()):
-            expected = self.oracle.expect(subject, conventions[0])
+            expected = self.oracle.expect(subject, conventions[0], updated=subject_updated)
             mine = _canonical(subject, conventions[0])
         gaps = {
             stage: (theirs[stage] - getattr(standard, stage).value).abs() for stage in VALUE_STAGES
@@ -169,7 +214,7 @@ class CaseComparison:
                 subject,
                 mine[stage],
                 getattr(expected, stage),
-                _fitting(gaps[stage], mine[stage]),
+                fitting(gaps[stage], mine[stage]),
                 equal_bits=bits[stage],
             )
             for stage in VALUE_STAGES
@@ -180,43 +225,19 @@ class CaseComparison:
         if self.case.clip or not self.case.clear_gradients:
             # the forced pass judges the gradient of the step alone, which the reference never shows
             gaps["gradient"] = torch.zeros_like(gaps["gradient"])
-        return Standard(reference, standard, gaps)
+        own = {"prediction": reference.prediction, "parameter": reference.after}
+        if same:
+            own["loss"] = reference.loss
+        return Standard(reference, standard, gaps, own)
 
     def _judge_forced(self, standards: list[Standard]) -> None:
-        convention = self.subject.convention
         ran = forced(
             self.forced_side,
             [(standard.stack, standard.expected.upstream.value) for standard in standards],
             self.reference.convention,
         )
-        same = convention == self.reference.convention
         for standard, got in zip(standards, ran, strict=True):
-            reference, expected = standard.stack, standard.expected
-            columns = {
-                "prediction": (got.prediction, expected.prediction, reference.prediction),
-                "loss": (
-                    got.loss,
-                    self.oracle.loss_at(reference, got.loss.shape[1]),
-                    reference.loss if same else None,
-                ),
-                "gradient": (
-                    torch.cat((got.gradient, got.upstream.to(got.gradient)), 1),
-                    joined(expected.fresh, expected.upstream),
-                    None,
-                ),
-                "parameter": (got.parameter, expected.parameter, reference.after),
-            }
-            for stage, (value, wanted, bits) in columns.items():
-                # a gradient from the oracle's upstream has no twin to share its bits with
-                equal = bits is None or (bits.shape == value.shape and torch.equal(value, bits))
-                exact = value.double() / (convention.factor if stage == "loss" else 1)
-                self.runs["forced"][stage].add(
-                    reference,
-                    exact,
-                    wanted,
-                    _fitting(standard.gaps[stage], exact),
-                    equal_bits=equal,
-                )
+            examine(self.runs["forced"], standard, got, self.oracle, self.subject.convention)
 
     def _overflow(self, subject: Stack, reference: Stack) -> None:
         """A step that is not finite: on both sides at the same stage, or about to be on both."""
@@ -325,7 +346,7 @@ class CaseComparison:
         levels = [stage["level"] for stage in self.stages.values()]
         if "different" in levels:
             return "different"
-        if self.reason:
+        if self._raised():
             return "error"
         if not self.finite_data:
             return "inconclusive"
@@ -340,7 +361,14 @@ class CaseComparison:
             return first.message if first else None
         if verdict == "inconclusive":
             return self._inconclusive()
-        return self.reason if verdict == "error" else None
+        return self._raised() if verdict == "error" else None
+
+    def _raised(self) -> str | None:
+        """What ended the subject's own run, or one of its pieces by itself."""
+        if self.reason:
+            return self.reason
+        found = [record.raised for record in self.runs["forced"].values() if record.raised]
+        return f"{self.subject.name} raised {found[0].kind}: {found[0].message}" if found else None
 
     def _inconclusive(self) -> str:
         if not self.steps:
@@ -356,7 +384,7 @@ class CaseComparison:
             return (
                 "the reference itself is further from its float64 run than rounding explains at "
                 f"{', '.join(unsound)}: it does something that the oracle does not know, such as "
-                "an optimizer with a state"
+                "drawing numbers of its own"
             )
         stages = [n for n, stage in self.stages.items() if stage["level"] == "inconclusive"]
         return f"nothing was really compared at {', '.join(stages)}: every value is 0 on both sides"
@@ -404,16 +432,6 @@ class CaseComparison:
 _COLUMNS = dict(zip(VALUE_STAGES, ("prediction", "loss", "gradient", "after"), strict=True))
 
 
-def _fitting(gap: Tensor, value: Tensor) -> Tensor:
-    """The reference's gap value by value; 0 for values that the reference does not have."""
-    if gap.shape == value.shape:
-        return gap
-    fitted = torch.zeros_like(value, dtype=gap.dtype)
-    if value.shape[1] > gap.shape[1] > 1:  # gradients, with the upstream ones behind them
-        fitted[:, : gap.shape[1]] = gap
-    return fitted
-
-
 def _first_broken(subject: Stack, reference: Stack) -> int:
     """Position of the first step in which anything is not finite; past all steps where none is."""
     sides = [
@@ -440,7 +458,13 @@ def _same_bits(stage: str, subject: Stack, reference: Stack, same_convention: bo
 
 
 def observations(case: Case, data: Data) -> list[str]:
-    """What the bare built-in does with this case's data, where that is not what one expects."""
+    """What a reader of this case may wonder at: what is not shown, what the bare built-in does."""
+    if case.hidden:
+        text = (
+            "Neither the truth nor a least-squares solution stands beside the final parameters: a "
+            "hidden layer has many equally good ones, and no formula for them."
+        )
+        return [text]
     if not case.flat_labels:
         return []
     X, y = data.features[: case.batch_size], data.labels[: case.batch_size]

@@ -105,11 +105,17 @@ class Course:
             self._epoch_loss(self._last["subject"], self._last["reference"])
 
     def final(self, subject: str, reference: str) -> dict[str, dict[str, object]]:
-        """The parameters at the end under these names, beside the truth and the exact minimiser."""
+        """The parameters at the end under these names, beside the truth and the exact minimiser.
+
+        A hidden layer has neither: its parameters are not those of the line, and its best are not
+        known.
+        """
         found = {
             name: self._parameters(parameters)
             for name, parameters in zip((subject, reference), self._last.values(), strict=False)
         }
+        if not self.data.is_linear:
+            return found
         if self.data.truth:
             weight, bias = self.data.truth
             found["truth"] = self._parameters(torch.cat((weight, weight.new_tensor([bias]))))
@@ -117,12 +123,11 @@ class Course:
         return found
 
     def _parameters(self, parameters: Tensor) -> dict[str, object]:
-        values = parameters.double().cpu()
-        return {
-            "w": values[:-1].tolist(),
-            "b": float(values[-1]),
-            "loss": self.data.mean_squared_error(parameters),
-        }
+        sizes = [start.numel() for start in self.data.initial]
+        named = zip(self.case.layout, parameters.double().cpu().split(sizes), strict=True)
+        shown = {name: float(v) if name == "b" else v.tolist() for name, v in named}
+        loss = {"loss": self.data.mean_squared_error(parameters)}
+        return shown | loss if self.data.is_linear else loss | shown  # not behind a long list
 
     def drifted(self) -> dict[str, object]:
         """How far the parameters of the two free runs went apart."""
@@ -134,8 +139,8 @@ class Course:
 
     def curve(self) -> dict[str, object]:
         """What is plotted, as in the report."""
-        column, shown = self._curve.column, min(self.case.d, SHOWN_WEIGHTS)
-        picked = [*range(shown), self.case.d]
+        column = self._curve.column
+        picked = self._shown()
         return {
             "step": column("step"),
             "subject_loss": column("subject_loss"),
@@ -143,10 +148,19 @@ class Course:
             "gap_ulps": {stage: column(f"{stage}_ulps") for stage in VALUE_STAGES},
             "allowed_ulps": {stage: column(f"{stage}_allowed") for stage in VALUE_STAGES},
             "parameters": {
-                "names": [f"w[{i}]" for i in range(shown)] + ["b"],
+                "names": list(picked),
                 **{
-                    side: [[row[i] for row in column(f"{side}_parameters")] for i in picked]
+                    side: [
+                        [row[i] for row in column(f"{side}_parameters")] for i in picked.values()
+                    ]
                     for side in ("subject", "reference")
                 },
             },
         }
+
+    def _shown(self) -> dict[str, int]:
+        """The first few weights and the last bias: names and places among all parameters."""
+        weight, *_, bias = self.case.layout
+        last = self.case.num_parameters - 1
+        count = min(self.data.initial[0].numel(), SHOWN_WEIGHTS)
+        return {f"{weight}[{i}]": i for i in range(count)} | {bias: last}

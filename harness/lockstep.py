@@ -20,11 +20,11 @@ from operator import attrgetter
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.case import Case, Data
 from harness.recipe import Batch, Convention, Recipe, Side
-from harness.trace import STAGED_STEPS, Chunk, Recorder, Stack, chunk_steps
+from harness.trace import STAGED_STEPS, Chunk, Raised, Recorder, Stack, chunk_steps, shape_fault
 
 
 @dataclass(frozen=True)
@@ -166,14 +166,15 @@ def run(
     Raises `OverwrittenError` where a recorded tensor was written to: repeat it with `copy`.
     Whatever the subject's own pieces raise passes through.
     """
-    steps = chunk_steps(min(case.batch_size, case.n), case.d)
+    steps = chunk_steps(min(case.batch_size, case.n), case.num_parameters - 1)
     lr = reference_lr(subject, reference, case)
     follower = Reference(reference, case, data, lr, steps, copy=copy)
-    recorder = Recorder(
-        steps,
-        lambda chunk: judge(follower.follow(chunk)),
-        copy=copy,
-    )
+
+    @torch.enable_grad()  # the chunk may fill up while the subject's loop computes without
+    def full(chunk: Chunk) -> None:
+        judge(follower.follow(chunk))
+
+    recorder = Recorder(steps, full, copy=copy)
     side = subject.build(case, data, recorder)
     with _old_objects_left_alone():
         try:
@@ -188,6 +189,25 @@ def run(
     )
 
 
+def replay(
+    chunk: Chunk,
+    subject: Recipe,
+    reference: Recipe,
+    case: Case,
+    data: Data,
+    judge: Callable[[Pair], None],
+) -> list[int]:
+    """Have the reference follow steps that were recorded before, all in one chunk.
+
+    Returns the batches that the reference would have trained on in each epoch.
+    """
+    lr = reference_lr(subject, reference, case)
+    follower = Reference(reference, case, data, lr, len(chunk), copy=False)
+    judge(follower.follow(chunk))
+    follower.drain()
+    return follower.epochs
+
+
 def reference_lr(subject: Recipe, reference: Recipe, case: Case) -> float:
     """The reference's learning rate that makes its path the subject's: ½ squares ↔ lr / 2."""
     return case.lr * subject.convention.factor / reference.convention.factor
@@ -195,10 +215,13 @@ def reference_lr(subject: Recipe, reference: Recipe, case: Case) -> float:
 
 @dataclass(frozen=True)
 class Forced:
-    """What the subject's pieces gave when each was started from the reference's state.
+    """What the subject's pieces gave when each was started from a given state.
 
     prediction (K, m), loss as recorded, upstream (K, m), gradient (K, P) before any clipping, both
-    in units of the mean squared error, parameters (K, P) after the update.
+    in units of the mean squared error, parameters (K, P) after the update. NaN where there was
+    nothing. A column whose values are too many or too few to be right has them all, with NaN behind
+    those of a shorter step. `faults` are the first wrong shape by column: the step and the words;
+    `raised` the first exception by column.
     """
 
     prediction: Tensor
@@ -206,14 +229,26 @@ class Forced:
     upstream: Tensor
     gradient: Tensor
     parameter: Tensor
+    faults: dict[str, tuple[int, str]]
+    raised: dict[str, Raised]
 
 
-def forced(side: Side, stacks: list[tuple[Stack, Tensor]], reference: Convention) -> list[Forced]:
+COLUMNS = ("prediction", "loss", "upstream", "gradient", "parameter")
+
+
+def forced(
+    side: Side,
+    stacks: list[tuple[Stack, Tensor]],
+    reference: Convention,
+    asked: Sequence[str] = COLUMNS,
+) -> list[Forced]:
     """Run each piece of the subject by itself on the states of the reference's steps.
 
     Each stack comes with the derivative (K, m) of the mean squared error by its predictions, which
     is handed to the subject's model so that its gradient does not depend on the subject's loss.
-    The steps are run in the order of their positions, for pieces that keep a state.
+    The steps are run in the order of their positions, for pieces that keep a state. What a piece
+    raises is kept, and the other pieces run all the same. Only pieces that give a column that is
+    `asked` are run; the columns of the others are empty.
     """
     handed = [_handed(side, stack, reference) for stack, _ in stacks]
     order = sorted(
@@ -221,12 +256,11 @@ def forced(side: Side, stacks: list[tuple[Stack, Tensor]], reference: Convention
         for at, (stack, _) in enumerate(stacks)
         for k, position in enumerate(stack.positions)
     )
-    rows: list[list[tuple[Tensor, ...]]] = [[] for _ in stacks]
+    done = [_ForcedSteps(side, stack, asked) for stack, _ in stacks]
     for _, at, k in order:
         stack, upstream = stacks[at]
-        slope = upstream[k].to(stack.prediction)
-        rows[at].append(_forced_step(side, stack, k, slope, handed[at][k]))
-    return [Forced(*map(torch.stack, zip(*steps, strict=True))) for steps in rows]
+        done[at].step(k, upstream[k].to(stack.prediction), handed[at][k])
+    return [steps.columns() for steps in done]
 
 
 def _handed(side: Side, stack: Stack, reference: Convention) -> Tensor:
@@ -237,49 +271,151 @@ def _handed(side: Side, stack: Stack, reference: Convention) -> Tensor:
     return (stack.gradient.double() * (mine / theirs)).to(stack.gradient)
 
 
-def _forced_step(
-    side: Side, stack: Stack, k: int, upstream: Tensor, handed: Tensor
-) -> tuple[Tensor, ...]:
-    leaves = side.parameters()
-    sizes = [leaf.numel() for leaf in leaves]
-    side.load(stack.before[k].split(sizes))
-    y = stack.y[k] if side.case.flat_labels else stack.y[k].reshape(-1, 1)
-    parts = zip(
-        *(t.split(stack.micros) for t in (stack.X[k], y, stack.prediction[k], upstream)),
-        strict=True,
-    )
-    micros = [_forced_micro(side, leaves, stack.rows, *part) for part in parts]
-    prediction, loss, slope = (torch.cat([m[i] for m in micros]) for i in range(3))
-    gradient = torch.stack([m[3] for m in micros]).sum(0)
-    for leaf, value in zip(leaves, handed.split(sizes), strict=True):
-        leaf.grad = value.reshape(leaf.shape).clone()
-    side.update(side.recipe.convention.divisor(stack.rows))
-    after = torch.cat([leaf.detach().reshape(-1) for leaf in leaves])
-    return prediction, loss, slope, gradient, after
+class _ForcedSteps:
+    """The forced steps of one stack: values by column, and what went wrong."""
+
+    def __init__(self, side: Side, stack: Stack, asked: Sequence[str]) -> None:
+        self.side, self.stack, self.asked = side, stack, set(asked)
+        self.leaves = side.parameters()
+        self.sizes = [leaf.numel() for leaf in self.leaves]
+        self.rows: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
+        self.faults: dict[str, tuple[int, str]] = {}
+        self.raised: dict[str, Raised] = {}
+
+    def columns(self) -> Forced:
+        """All steps, stacked."""
+        stacked = {name: _stacked(self.rows[name]) for name in COLUMNS}
+        return Forced(**stacked, faults=self.faults, raised=self.raised)
+
+    def step(self, k: int, upstream: Tensor, handed: Tensor) -> None:
+        """Ask each piece for one step."""
+        stack, side = self.stack, self.side
+        y = stack.y[k] if side.case.flat_labels else stack.y[k].reshape(-1, 1)
+        micros = list(
+            zip(
+                *(t.split(stack.micros) for t in (stack.X[k], y, stack.prediction[k], upstream)),
+                strict=True,
+            )
+        )
+        # every piece gets tensors of its own, which it may write to
+        before = stack.before[k]
+        if self.asked & {"prediction", "gradient"}:
+            self._keep("prediction", "gradient", [self._model(k, before, *m) for m in micros])
+        if self.asked & {"loss", "upstream"}:
+            self._keep("loss", "upstream", [self._loss(k, *m) for m in micros])
+        if "parameter" in self.asked:
+            self._update(k, before, handed)
+
+    def _update(self, k: int, before: Tensor, handed: Tensor) -> None:
+        """Parameters (P,) after the update with the gradient handed over."""
+        stack, side = self.stack, self.side
+        side.load(before.split(self.sizes))
+        for leaf, value in zip(self.leaves, handed.split(self.sizes), strict=True):
+            leaf.grad = value.reshape(leaf.shape).clone()
+        with self._noting("parameter", k):
+            side.update(side.recipe.convention.divisor(stack.rows))
+        after = torch.cat([leaf.detach().reshape(-1) for leaf in self.leaves])
+        self.rows["parameter"].append(
+            torch.full_like(after, torch.nan) if "parameter" in self.raised else after
+        )
+
+    def _keep(
+        self, value: str, slope: str, found: list[tuple[Tensor | None, Tensor | None]]
+    ) -> None:
+        """Join the micro-batches: values and the loss's slopes side by side, gradients summed."""
+        rows, parameters = self.stack.rows, sum(self.sizes)
+        values = [v for v, _ in found if v is not None]
+        slopes = [s for _, s in found if s is not None]
+        nothing = self.stack.prediction.new_full((rows,), torch.nan)
+        self.rows[value].append(torch.cat(values) if len(values) == len(found) else nothing)
+        if slope == "gradient":
+            nothing = nothing.new_full((parameters,), torch.nan)
+        whole = len(slopes) == len(found)
+        joined = torch.cat if slope == "upstream" else lambda parts: torch.stack(parts).sum(0)
+        self.rows[slope].append(joined(slopes) if whole else nothing)
+
+    def _model(
+        self, k: int, before: Tensor, X: Tensor, _y: Tensor, _given: Tensor, upstream: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Prediction (m,) and gradient (P,) of one micro-batch."""
+        self.side.load(before.split(self.sizes))
+        y_hat = gradient = None
+        with self._noting("prediction", k):
+            y_hat = _tensor(self.side.forward(X.clone()), "the model")
+        if y_hat is None:
+            return None, None
+        fitting = self._shaped("prediction", k, [y_hat.shape], [y_hat.shape], len(X))
+        with self._noting("gradient", k):
+            if fitting or y_hat.numel() == len(X):
+                parts = _grad(y_hat, self.leaves, upstream.to(y_hat).reshape(y_hat.shape))
+                gradient = torch.cat([g.reshape(-1) for g in parts])
+        return y_hat.detach().reshape(-1), gradient
+
+    def _loss(
+        self, k: int, X: Tensor, y: Tensor, given: Tensor, _upstream: Tensor
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Loss (m,) or (1,) and its slope (m,) by the predictions for one micro-batch."""
+        leaf = given.reshape(-1, 1).clone().requires_grad_()
+        loss = slope = None
+        with self._noting("loss", k):
+            loss = _tensor(self.side.loss(leaf.clone(), y.clone()), "the loss")
+        if loss is None:
+            return None, None
+        self._shaped("loss", k, [leaf.shape], [loss.shape], len(X))
+        share = len(X) / self.stack.rows / self.side.recipe.convention.gradient_factor(len(X))
+        with self._noting("upstream", k):
+            (found,) = _grad(loss, [leaf], torch.ones_like(loss))
+            slope = found.double().reshape(-1) * share
+        return loss.detach().reshape(-1), slope
+
+    def _shaped(
+        self, name: str, k: int, predictions: list[torch.Size], losses: list[torch.Size], rows: int
+    ) -> bool:
+        """Whether the shapes are right; notes the first that are not."""
+        like = [torch.Size((rows, 1)), torch.Size((rows,))]
+        fault = shape_fault(like, predictions, losses)
+        if fault:
+            self.faults.setdefault(name, (k, fault[1]))
+        return not fault
+
+    def _noting(self, name: str, k: int) -> _Noting:
+        return _Noting(self.raised, name, self.stack.places[k])
 
 
-def _forced_micro(
-    side: Side,
-    leaves: list[Tensor],
-    rows: int,
-    X: Tensor,
-    y: Tensor,
-    given: Tensor,
-    upstream: Tensor,
-) -> tuple[Tensor, ...]:
-    """Prediction, loss, its slope and the model's gradient for one micro-batch."""
-    y_hat = side.forward(X)
-    (*gradients,) = _grad(y_hat, leaves, upstream.reshape(y_hat.shape))
-    leaf = given.reshape(-1, 1).clone().requires_grad_()
-    loss = side.loss(leaf.clone(), y)  # a copy, which the loss may write to
-    (slope,) = _grad(loss, [leaf], torch.ones_like(loss))
-    share = len(X) / rows / side.recipe.convention.gradient_factor(len(X))
-    gradient = torch.cat([g.reshape(-1) for g in gradients])
-    return (
-        y_hat.detach().reshape(-1),
-        loss.detach().reshape(-1),
-        slope.double().reshape(-1) * share,
-        gradient,
+@dataclass(frozen=True)
+class _Noting:
+    """Keeps the first exception of a piece instead of letting it end the run."""
+
+    raised: dict[str, Raised]
+    name: str
+    place: tuple[int, int]
+
+    def __enter__(self) -> None:
+        """Watch the piece."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Keep what it raised, except what is meant for the process."""
+        if not isinstance(error, (Exception, SystemExit)):
+            return False
+        stage = "gradient" if self.name == "upstream" else self.name
+        self.raised.setdefault(self.name, Raised.by(error, stage, self.place))
+        return True
+
+
+def _tensor(value: object, piece: str) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{piece} returned {type(value).__name__}, but should return a tensor")
+    return value
+
+
+def _stacked(rows: list[Tensor]) -> Tensor:
+    """Rows side by side, NaN behind the shorter ones, in the widest of their dtypes."""
+    if not rows:
+        return torch.empty(0, 0)
+    if len({(row.shape, row.dtype) for row in rows}) == 1:
+        return torch.stack(rows)
+    return nn.utils.rnn.pad_sequence(
+        [row.double() for row in rows], batch_first=True, padding_value=torch.nan
     )
 
 
@@ -287,8 +423,9 @@ def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor) -> list[Tensor
     """Gradients of a piece; NaN for what it does not depend on, so that nothing passes by it."""
     if not output.requires_grad:
         return [torch.full_like(leaf, torch.nan) for leaf in inputs]
+    # a product, not `grad_outputs`: for these torch imports symbolic shapes, and sympy with them
     found: Sequence[Tensor | None] = torch.autograd.grad(
-        output, inputs, upstream, allow_unused=True
+        (output * upstream).sum(), inputs, allow_unused=True
     )
     return [
         torch.full_like(leaf, torch.nan) if g is None else g
@@ -324,10 +461,7 @@ def determinism(seed: int) -> Iterator[None]:
     )
     precision = torch.get_float32_matmul_precision()
     cudnn = torch.backends.cudnn.allow_tf32
-    strict = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    strict = torch.get_deterministic_debug_mode()
     workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
     try:
         random.seed(seed)
@@ -338,7 +472,8 @@ def determinism(seed: int) -> Iterator[None]:
         torch.set_float32_matmul_precision("highest")
         torch.backends.cudnn.allow_tf32 = False
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # as use_deterministic_algorithms(True, warn_only=True), which imports the compiler first
+        torch.set_deterministic_debug_mode("warn")
         yield
     finally:
         random.setstate(saved[0])
@@ -350,7 +485,7 @@ def determinism(seed: int) -> Iterator[None]:
         torch.set_grad_enabled(grad)
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.allow_tf32 = cudnn
-        torch.use_deterministic_algorithms(strict[0], warn_only=strict[1])
+        torch.set_deterministic_debug_mode(strict)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         if workspace is None:

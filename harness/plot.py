@@ -1,4 +1,6 @@
-"""Line plots as static SVG text, each with a title, a description and its numbers as a table.
+"""Plots as static SVG text: lines over steps or sizes, intervals on a row each, stacked bars.
+
+Every plot has a title and a description, and a line plot its numbers as a table.
 
 One `Plot` in, one string out; the same plot gives the same bytes. Colours come from the CSS of the
 page (classes `h0` to `h5`), and no series is told by colour alone: dash pattern, thickness and text
@@ -53,6 +55,8 @@ class Plot:
     log: bool = False
     x_label: str = "step"
     y_label: str = ""
+    log_x: bool = False
+    marks: tuple[tuple[float, str], ...] = ()  # upright lines at these x, with their texts
 
     @property
     def empty(self) -> bool:
@@ -82,22 +86,28 @@ class Axis:
 def svg(plot: Plot, ident: str) -> Markup:
     """The plot as an `<svg>` element; `ident` makes the ids of its title and description unique."""
     key, top = _key(plot)
-    right = RIGHT + CHAR * max(
+    right = RIGHT * (1 + plot.log_x) + CHAR * max(
         (len(line.label) + 1 for line in plot.series if line.label), default=0
     )
-    x = _x_axis(plot.x, LEFT, WIDTH - right)
+    x = _x_axis(plot, LEFT, WIDTH - right)
     y = _y_axis(plot, HEIGHT - BOTTOM, top)
-    parts = [_grid(x, y), _names(plot, x, y), _band(plot, x, y)]
+    parts = [_grid(x, y), _names(plot, x, y), _band(plot, x, y), _marks(plot, x, y)]
     order = {"thick": 0, "solid": 1, "dotted": 2, "thin": 3}
     parts += [
         _line(line, plot.x, x, y)
         for line in sorted(plot.series, key=lambda line: order[line.style])
     ]
     parts += [_labels(plot, x, y), key]
+    return _figure(WIDTH, HEIGHT, plot.title, plot.desc, ident, parts)
+
+
+def _figure(
+    width: float, height: float, title: str, desc: str, ident: str, parts: list[Markup]
+) -> Markup:
     head = Markup(
         '<svg viewBox="0 0 {} {}" role="img" aria-labelledby="{}-t {}-d">'
         '<title id="{}-t">{}</title><desc id="{}-d">{}</desc>'
-    ).format(_px(WIDTH), _px(HEIGHT), ident, ident, ident, plot.title, ident, plot.desc)
+    ).format(_px(width), _px(height), ident, ident, ident, title, ident, desc)
     return head + Markup("").join(parts) + Markup("</svg>")
 
 
@@ -133,8 +143,11 @@ def _px(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def _x_axis(values: Values, start: float, stop: float) -> Axis:
-    low, high = _span(_finite(values))
+def _x_axis(plot: Plot, start: float, stop: float) -> Axis:
+    values = _finite(plot.x)
+    if plot.log_x and values and min(values) > 0:
+        return _fitted(_log_axis(values, start, stop), values)
+    low, high = _span(values)
     whole = [v for v, _ in _nice(low, high, 5) if v == round(v)]
     return Axis(low, high, start, stop, tuple((v, f"{v:.0f}") for v in whole))
 
@@ -162,6 +175,13 @@ def _log_axis(values: list[float], start: float, stop: float) -> Axis:
         low -= stride
         ticks.append((0.0, "0"))
     return Axis(low, high, start, stop, tuple(sorted(ticks)), log=True)
+
+
+def _fitted(axis: Axis, values: list[float]) -> Axis:
+    """A log axis that ends where the values do, not at whole decades."""
+    low, high = _span([math.log10(v) for v in values])
+    ticks = tuple((v, text) for v, text in axis.ticks if low <= math.log10(v) <= high)
+    return Axis(low, high, axis.start, axis.stop, ticks, log=True)
 
 
 def _tick_text(value: float) -> str:
@@ -306,6 +326,18 @@ def _band(plot: Plot, x: Axis, y: Axis) -> Markup:
     return _stroke("band", path)
 
 
+def _marks(plot: Plot, x: Axis, y: Axis) -> Markup:
+    """Upright lines across the plot, named on the side where there is more room."""
+    parts = []
+    for value, text in plot.marks:
+        at = x.at(value)
+        left = at > (x.start + x.stop) / 2
+        parts.append(_stroke("mark", f"M{_px(at)} {_px(y.start)}V{_px(y.stop)}"))
+        place = (at - 5, y.stop + 12) if left else (at + 5, y.stop + 12)
+        parts.append(_text(*place, text, "end", "end" if left else "start"))
+    return Markup("").join(parts)
+
+
 def _labels(plot: Plot, x: Axis, y: Axis) -> Markup:
     """Names at the ends of the lines, moved apart where they would overlap."""
     ends = []
@@ -320,3 +352,110 @@ def _labels(plot: Plot, x: Axis, y: Axis) -> Markup:
         lowest = max(lowest + 13.0, min(at, room + 13.0 * i))
         parts.append(_text(x.stop + 5, lowest + 4, label, f"end t{hue % HUES}"))
     return Markup("").join(parts)
+
+
+# -- intervals and bars ----------------------------------------------------------
+
+BROAD, NAMES, LINE = 760.0, 250.0, 21.0  # width, room for the names, height of a row
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A row of a forest plot: a ratio with its interval, and the hue and word of its verdict."""
+
+    name: str
+    ratio: float
+    low: float
+    high: float
+    hue: int
+    word: str
+
+
+def forest(
+    title: str, desc: str, intervals: Sequence[Interval], margin: float, ident: str
+) -> Markup:
+    """Ratios on a log axis, a row each; the band around 1 is what counts as a tie."""
+    values = [v for row in intervals for v in (row.low, row.high)] + [1 / (1 + margin), 1 + margin]
+    bottom = 26 + LINE * len(intervals)
+    low, high = _span([math.log10(max(v, SMALLEST)) for v in values])
+    pad = 0.03 * (high - low)
+    ticks = _ratio_ticks(low, high)
+    x = Axis(low - pad, high + pad, NAMES, BROAD - 118, ticks, log=True)
+    band = Markup('<rect class="band" x="{}" y="18" width="{}" height="{}"/>').format(
+        _px(x.at(1 / (1 + margin))),
+        _px(max(1.0, x.at(1 + margin) - x.at(1 / (1 + margin)))),
+        _px(bottom - 18),
+    )
+    grid = "".join(f"M{_px(x.at(v))} 18V{_px(bottom)}" for v, _ in ticks)
+    parts = [band, _stroke("grid", grid), _stroke("axis", f"M{_px(x.at(1))} 18V{_px(bottom)}")]
+    parts += [_text(x.at(v), bottom + 15, text, "tick", "middle") for v, text in ticks]
+    parts += [
+        _text(x.at(1) - 8, 12, "◀ faster", "tick", "end"),
+        _text(x.at(1) + 8, 12, "slower ▶", "tick"),
+    ]
+    for i, row in enumerate(intervals):
+        parts.append(_interval(row, x, 32 + LINE * i))
+    return _figure(BROAD, bottom + 22, title, desc, ident, parts)
+
+
+def _interval(row: Interval, x: Axis, y: float) -> Markup:
+    low, at, high = (x.at(max(v, SMALLEST)) for v in (row.low, row.ratio, row.high))
+    name = row.name if len(row.name) <= 34 else row.name[:33] + "…"
+    dot = Markup('<circle class="dot h{}" cx="{}" cy="{}" r="4"/>').format(row.hue, _px(at), _px(y))
+    whisker = (
+        f"M{_px(low)} {_px(y)}H{_px(high)}M{_px(low)} {_px(y - 4)}v8M{_px(high)} {_px(y - 4)}v8"
+    )
+    return Markup("").join(
+        [
+            _text(NAMES - 12, y + 4, name, "", "end"),
+            _stroke(f"whisker h{row.hue}", whisker),
+            dot,
+            _text(x.stop + 10, y + 4, row.word, f"end t{row.hue}"),
+        ]
+    )
+
+
+def _ratio_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    """Round ratios between two powers of ten: all of 1, 2, 5 where there is room, else decades."""
+    steps = (1, 2, 5) if high - low < 3.2 else (1,)
+    values = [m * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for m in steps]
+    if high - low < 0.4:
+        values += [0.7, 0.8, 0.9, 1.1, 1.2, 1.3]
+    return tuple((v, _tick_text(v)) for v in sorted(values) if low <= math.log10(v) <= high)
+
+
+def bars(
+    title: str,
+    desc: str,
+    rows: Sequence[tuple[str, Sequence[float], str]],
+    names: Sequence[str],
+    ident: str,
+) -> Markup:
+    """Stacked bars on one scale: (name, parts, text at the end); `names` are those of the parts."""
+    largest = max((sum(max(v, 0.0) for v in parts) for _, parts, _ in rows), default=0) or 1.0
+    start, room = 120.0, BROAD - 120.0 - 80.0
+    key, top = _swatches(names)
+    parts = [key]
+    for i, (name, values, text) in enumerate(rows):
+        y, x = top + 34 * i, start
+        parts.append(_text(start - 10, y + 15, name, "", "end"))
+        for k, value in enumerate(values):
+            width = room * max(value, 0.0) / largest
+            box = Markup('<rect class="part f{}" x="{}" y="{}" width="{}" height="22"/>')
+            parts.append(box.format(k % HUES, _px(x), _px(y), _px(width)))
+            x += width
+        parts.append(_text(x + 8, y + 15, text, "tick"))
+    return _figure(BROAD, top + 34 * len(rows), title, desc, ident, parts)
+
+
+def _swatches(names: Sequence[str]) -> tuple[Markup, float]:
+    """The legend of a bar, and where the bars may start below it."""
+    parts, x, y = [], 0.0, 12.0
+    for k, name in enumerate(names):
+        width = 20 + CHAR * len(name) + 18
+        if x and x + width > BROAD:
+            x, y = 0.0, y + ROW
+        box = Markup('<rect class="part f{}" x="{}" y="{}" width="13" height="13"/>')
+        parts += [box.format(k % HUES, _px(x), _px(y - 11)), _text(x + 19, y, name)]
+        x += width
+    return Markup("").join(parts), y + 14

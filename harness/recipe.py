@@ -9,7 +9,8 @@ both packages; it knows nothing of judging.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any, Literal, Protocol
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 import builtin
 import scratch
-from harness.case import Case, Data, Form
+from harness.case import OPTIMIZERS, Case, Data, Form, UpdateRule
 
 Batch = tuple[Tensor, Tensor]
 Forward = Callable[[Tensor], Tensor]
@@ -94,8 +95,10 @@ class Recipe:
     """The named pieces of one side.
 
     `batches(features, labels, batch_size, generator)` gives something that can be iterated once an
-    epoch; `init(d)` draws fresh parameters, weight before bias; `model(d)` makes a model, whose
-    parameters `build` then sets to those of the case; `loss(y_hat, y)`; `optimizer(parameters, lr)`;
+    epoch; `init(d)` draws fresh parameters, weight before bias; `model(d)`, or `model(d, hidden)`
+    where the case has a hidden layer, makes a model, whose parameters `build` then sets to those of
+    the case; `loss(y_hat, y)`; `optimizer(parameters, lr)`, which is the case's own rule where it
+    is one of the `Optimizers` of a package;
     `clip(parameters, max_norm)` scales gradients in place; `loop(side)` trains to the end with the
     side's own loop and `stepper(side)` is the function that does one update with one batch.
     """
@@ -104,7 +107,7 @@ class Recipe:
     convention: Convention
     batches: Callable[[Tensor, Tensor, int, torch.Generator], Iterable[Batch]]
     init: Callable[[int], Sequence[Tensor]]
-    model: Callable[[int], Model]
+    model: Callable[..., Model]
     loss: Loss
     optimizer: Callable[[list[Tensor], float], Optimizer]
     clip: Callable[[list[Tensor], float], object]
@@ -116,6 +119,12 @@ class Recipe:
     ) -> Side:
         """This recipe made ready for a case, its parameters set to the case's initial values."""
         return Side(self, case, data, observer or Unobserved(), lr or case.lr)
+
+    def optimizer_for(self, rule: UpdateRule) -> Callable[[list[Tensor], float], Optimizer]:
+        """The piece that updates in a case with this rule."""
+        if isinstance(self.optimizer, Optimizers):
+            return replace(self.optimizer, rule=rule)
+        return self.optimizer
 
 
 # The piece that an answer's component replaces, by the names that CONTRACT's answer files use.
@@ -181,11 +190,11 @@ class Side:
         self, recipe: Recipe, case: Case, data: Data, observer: Observer, lr: float
     ) -> None:
         self.recipe, self.case, self.data, self.lr = recipe, case, data, lr
-        self.model = recipe.model(case.d)
+        self.model = recipe.model(*case.widths)
         self._parameters = _placed(self.model, data.features)
         self.load(data.initial)
         self.generator = torch.Generator().manual_seed(case.seed)
-        self._optimizer = recipe.optimizer(self._parameters, lr)
+        self._optimizer = recipe.optimizer_for(case.optimizer)(self._parameters, lr)
         self.forward = observer.forward(self.model.forward)
         self.loss = observer.loss(recipe.loss)
         self.update = observer.update(self._optimizer.step, self._parameters)
@@ -301,10 +310,52 @@ class FunctionalSGD:
             parameter.grad = None
 
 
+class InputsFirst:
+    """A model by hand, whose weights are (inputs, outputs), trained in nn.Linear's layout.
+
+    The leaves are (outputs, inputs); the model sees them transposed, so that both sides' parameters
+    and gradients can be held against each other entry by entry.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        held = list(model.parameters())
+        self._names = [
+            next(name for name, value in vars(model).items() if value is parameter)
+            for parameter in held
+        ]
+        self._leaves = [
+            parameter.detach().t().contiguous().clone().requires_grad_() for parameter in held
+        ]
+
+    def parameters(self) -> list[Tensor]:
+        """The leaves, in the order of the model's own."""
+        return self._leaves
+
+    def forward(self, X: Tensor) -> Tensor:
+        """The model's own, on the leaves as they are now."""
+        for name, leaf in zip(self._names, self._leaves, strict=True):
+            setattr(self._model, name, leaf.t())
+        return self._model.forward(X)
+
+
+@dataclass(frozen=True)
+class Optimizers:
+    """The optimizers of `scratch` or `builtin`: the piece that updates by the case's own rule."""
+
+    package: ModuleType
+    rule: UpdateRule = UpdateRule()  # noqa: RUF009 - it is frozen
+
+    def __call__(self, parameters: list[Tensor], lr: float) -> Optimizer:
+        """The optimizer of this rule over the parameters."""
+        made = getattr(self.package, OPTIMIZERS[self.rule.name])
+        return ObjectSGD(partial(made, **dict(self.rule.settings)), parameters, lr)
+
+
 class ObjectSGD:
     """An optimizer object whose `step()` takes no batch length."""
 
-    def __init__(self, sgd: type, parameters: list[Tensor], lr: float) -> None:
+    def __init__(self, sgd: Callable[..., Any], parameters: list[Tensor], lr: float) -> None:
         self.sgd = sgd(parameters, lr)
 
     def step(self, batch_length: int) -> None:
@@ -373,6 +424,12 @@ class _FreshEachEpoch:
 def objects(package: ModuleType, *, half: bool) -> Recipe:
     """The object form of `scratch` or `builtin`; `half` keeps the ½ of the book."""
 
+    def model(d: int, hidden: int = 0) -> Model:
+        if not hidden:
+            return package.LinearRegression(d, lr=1.0)  # type: ignore[no-any-return]
+        made = package.MLP(d, hidden, lr=1.0)
+        return made if isinstance(made, nn.Module) else InputsFirst(made)
+
     def loop(side: Side) -> None:
         _trainer(package, side).fit(side, side)
 
@@ -388,9 +445,9 @@ def objects(package: ModuleType, *, half: bool) -> Recipe:
             features, labels, size, generator=generator
         ),
         init=lambda d: list(package.LinearRegression(d, lr=1.0).parameters()),
-        model=lambda d: package.LinearRegression(d, lr=1.0),
+        model=model,
         loss=package.LinearRegression(1, lr=1.0).loss if half else package.MSE(),
-        optimizer=lambda parameters, lr: ObjectSGD(package.SGD, parameters, lr),
+        optimizer=Optimizers(package),
         clip=package.clip_gradients,
         loop=loop,
         stepper=stepper,
@@ -411,3 +468,32 @@ def _forms(package: ModuleType) -> dict[Form, Recipe]:
 
 SCRATCH = _forms(scratch)
 BUILTIN = _forms(builtin)
+
+
+@dataclass(frozen=True)
+class Footing:
+    """Both sides for answers that follow a convention, and the form of the cases they train on."""
+
+    form: Form
+    scratch: Recipe
+    builtin: Recipe
+
+
+@lru_cache(maxsize=8)
+def footing(convention: Convention) -> Footing:
+    """The two sides that follow a convention: one of the three forms, or squares per example."""
+    if convention.reduction == "mean":
+        form: Form = "object" if convention.half else "mse"
+        return Footing(form, SCRATCH[form], BUILTIN[form])
+    scratch_side, builtin_side = SCRATCH["functional"], BUILTIN["functional"]
+    if not convention.half:
+        scratch_side, builtin_side = (
+            replace(side, convention=convention, loss=partial(_twice, side.loss))
+            for side in (scratch_side, builtin_side)
+        )
+    return Footing("functional", scratch_side, builtin_side)
+
+
+def _twice(half: Loss, y_hat: Tensor, y: Tensor) -> Tensor:
+    """Squares per example (m, 1), out of ½ squares."""
+    return 2 * half(y_hat, y)

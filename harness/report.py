@@ -75,11 +75,18 @@ KINDS: dict[type, str] = {str: "text", dict: "an object", list: "a list"}
 
 def read(path: str | Path) -> Report:
     """The report saved at `path`; `InputError` in one sentence where it is no report."""
+    report = load(path)
+    _validate(report, str(path))
+    return report  # type: ignore[no-any-return]
+
+
+def load(path: str | Path) -> Any:
+    """The JSON saved at `path`, of whatever schema; `InputError` where it cannot be read."""
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path} is a directory: name the report.json inside it.")
     try:
-        report = json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=_no_constant)
+        return json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=_no_constant)
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist: `svb compare --out DIR` writes DIR/report.json."
@@ -92,8 +99,6 @@ def read(path: str | Path) -> Report:
         ) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {one_line(str(error))}.") from None
-    _validate(report, str(path))
-    return report  # type: ignore[no-any-return]
 
 
 def write(report: Report, out: str | Path) -> dict[str, Path]:
@@ -101,9 +106,16 @@ def write(report: Report, out: str | Path) -> dict[str, Path]:
 
     Everything is rendered before the first file is touched; `InputError` where `out` is no folder.
     """
-    out = Path(out)
     _validate(report, "the report")
-    rendered = {f"report.{suffix}": render(report).encode() for suffix, render in RENDERERS.items()}
+    return write_all(
+        {f"report.{suffix}": render(report) for suffix, render in RENDERERS.items()}, out
+    )
+
+
+def write_all(texts: dict[str, str], out: str | Path) -> dict[str, Path]:
+    """Writes all texts into the folder `out` by their names; returns the paths by suffix."""
+    out = Path(out)
+    rendered = {name: text.encode() for name, text in texts.items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
         _replace_all(out, rendered)
@@ -111,7 +123,7 @@ def write(report: Report, out: str | Path) -> dict[str, Path]:
         raise InputError(f"{out} is not a folder: name one to write the report into.") from None
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}.") from None
-    return {suffix: out / f"report.{suffix}" for suffix in RENDERERS}
+    return {name.rpartition(".")[2]: out / name for name in rendered}
 
 
 def check_writable(out: str | Path) -> None:
@@ -153,16 +165,17 @@ def _validate(report: object, where: str) -> None:
     if report.get("schema") != SCHEMA:
         found = one_line(json.dumps(report.get("schema"), default=str))[:60]
         raise InputError(f'{where} has the schema {found}, but should have "{SCHEMA}".')
-    _keys(report, REPORT_KEYS, where)
+    require(report, REPORT_KEYS, where)
     for i, case in enumerate(report["cases"]):
-        _keys(case, CASE_KEYS, f"{where}: cases[{i}]")
+        require(case, CASE_KEYS, f"{where}: cases[{i}]")
     for verdict in [report["verdict"], *(case["verdict"] for case in report["cases"])]:
         if verdict not in GLYPHS:
             known, found = ", ".join(GLYPHS), one_line(verdict)[:60]
             raise InputError(f"{where} has the verdict {found!r}, but should have one of {known}.")
 
 
-def _keys(found: object, keys: dict[str, type], where: str) -> None:
+def require(found: object, keys: dict[str, type], where: str) -> None:
+    """Raises `InputError` unless the object has these keys, each of its kind."""
     if not isinstance(found, dict):
         raise InputError(f"{where} should be an object.")
     for key, kind in keys.items():
@@ -221,11 +234,12 @@ def to_csv(report: Report) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in row.items()} for row in _rows(report))
+    writer.writerows({key: cell(value) for key, value in row.items()} for row in _rows(report))
     return out.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A value for a CSV file; text that a spreadsheet would run as a formula is quoted with '."""
     if not isinstance(value, str):
         return value
     text = one_line(value)
@@ -234,7 +248,7 @@ def _cell(value: object) -> object:
 
 def to_markdown(report: Report) -> str:
     """The report as GitHub-flavoured Markdown."""
-    return _templates(html=False).get_template("report.md.j2").render(view_of(report))
+    return templates(html=False).get_template("report.md.j2").render(view_of(report))
 
 
 def to_html(report: Report) -> str:
@@ -242,13 +256,13 @@ def to_html(report: Report) -> str:
     view = view_of(report)
     for case, shown in zip(by_urgency(report), view["cases"], strict=True):
         shown["figures"] = figures_of(case, shown["id"])
-    return _templates(html=True).get_template("report.html.j2").render(view)
+    return templates(html=True).get_template("report.html.j2").render(view)
 
 
 def notebook_html(report: Report) -> str:
     """The table of cases as a fragment of HTML, for `_repr_html_`."""
     return (
-        _templates(html=True).get_template("summary.html.j2").render(view_of(report), linked=False)
+        templates(html=True).get_template("summary.html.j2").render(view_of(report), linked=False)
     )
 
 
@@ -344,7 +358,7 @@ def _glyph(level: str) -> str:
 
 
 @cache
-def _templates(*, html: bool) -> Environment:
+def templates(*, html: bool) -> Environment:
     """The templates; what they print is escaped for HTML, or for Markdown, without being asked."""
     environment = Environment(
         loader=PackageLoader("harness", "templates"),

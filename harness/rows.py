@@ -69,6 +69,7 @@ class RowJudge:
         self.case, self.data, self.reference = case, data, reference
         self.first: Divergence | None = None
         self.reproduced = True
+        self.shuffled = True  # whether the rows have to be
         self.steps = 0
         self._index: RowIndex | None = None
         self._epoch = -1
@@ -94,6 +95,31 @@ class RowJudge:
             if place != self._place:  # a second update on the same batch serves nothing
                 self._look(*place, batch, length)
             self._place = place
+
+    def judge_served(self, epochs: list[list[Batch]]) -> None:
+        """Look at whole epochs that were served outside of any training."""
+        self.reproduced = False
+        self._index = RowIndex(self.data)
+        size, n = self.case.batch_size, self.case.n
+        for epoch, batches in enumerate(epochs):
+            for step, batch in enumerate(batches):
+                self.steps += 1
+                if not self._shaped_like_rows(batch):
+                    shapes = " and ".join(str(tuple(part.shape)) for part in batch)
+                    self.diverge(
+                        epoch, step, f"has shapes {shapes}, which are not rows of the data"
+                    )
+                    return
+                self._look(epoch, step, batch, max(0, min(size, n - step * size)))
+        whole = [math.ceil(n / size)] * self.case.epochs
+        self.end(Ending([len(batches) for batches in epochs], whole, generators_agree=False))
+
+    def _shaped_like_rows(self, batch: Batch) -> bool:
+        """Whether features and labels have the shapes of the data's own rows."""
+        return all(
+            part.ndim == whole.ndim and part.shape[1:] == whole.shape[1:]
+            for part, whole in zip(batch, (self.data.features, self.data.labels), strict=True)
+        )
 
     def diverge(self, epoch: int, step: int, text: str) -> None:
         """Note the first divergence; later ones are consequences."""
@@ -158,7 +184,7 @@ class RowJudge:
                 f"{int(missing[0])} of the data set was not served",
             )
         pairs = self.case.epochs * (self.case.epochs + 1) / 2  # of all orders and the stored one
-        if self._index.orders() > math.log(CHANCE * pairs):
+        if self.shuffled and self._index.orders() > math.log(CHANCE * pairs):
             self._judge_order(self._index, last)
         self._orders.append(self._fingerprint)
 
@@ -215,8 +241,15 @@ class RowJudge:
 
 
 def _order_of(rows: Tensor, place: Tensor) -> int:
-    """A fingerprint of which rows came at which places; those of parts of an epoch add up."""
-    return int(((rows + 1) * (place * 0x9E3779B97F4A7C1 + 0x2545F4914F6CDD1D)).sum()) % 2**64
+    """A fingerprint of which rows came at which places; those of parts of an epoch add up.
+
+    The weights of the places are scrambled (Steele, Lea and Flood's SplitMix, shortened): with
+    weights in even steps, any two orders with the same sum of row · place would look alike.
+    """
+    weights = place * 0x1E3779B97F4A7C15 + 0x2545F4914F6CDD1D
+    for multiplier in (0x3F58476D1CE4E5B9, 0x14D049BB133111EB):
+        weights = (weights ^ (weights >> 30)) * multiplier
+    return int(((rows + 1) * weights).sum()) % 2**64
 
 
 def _rows(count: int) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from harness.agreement import MULTIPLE, allowance, in_ulps
 from harness.oracle import Expected
-from harness.trace import Stack
+from harness.trace import Raised, Stack
 
 Level = Literal["identical", "rounding", "convention", "different", "inconclusive", "error"]
 SEVERITY: tuple[Level, ...] = (
@@ -82,6 +82,7 @@ class StageRecord:
     max_ulps: float = 0.0
     allowed_ulps: float = 0.0
     first: Divergence | None = None
+    raised: Raised | None = None
     closest: float = -1.0
 
     def add(
@@ -140,6 +141,8 @@ class StageRecord:
         """What this stage comes to."""
         if self.first:
             return "different"
+        if self.raised:
+            return "error"
         if not self.steps or not self.something or not self.sound:
             return "inconclusive"
         if self.reconciled:

@@ -9,12 +9,15 @@ that was written to after it passed raises `OverwrittenError`; the run is then t
 
 from __future__ import annotations
 
+import sysconfig
+import traceback
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, chain, groupby
 from operator import attrgetter
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -31,6 +34,41 @@ STAGED_STEPS = 48
 
 _version = attrgetter("_version")
 _dtype = attrgetter("dtype")
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What a piece raised: at which stage and place, the exception's type and its message.
+
+    `line` is the last line that it passed in code that is neither ours nor a library's.
+    """
+
+    stage: str
+    epoch: int
+    step: int
+    kind: str
+    message: str
+    line: int | None = None
+
+    @classmethod
+    def by(cls, error: BaseException, stage: str, place: tuple[int, int]) -> Raised:
+        """This exception at this place."""
+        return cls(stage, *place, type(error).__name__, str(error), own_line(error))
+
+
+_HERE = Path(__file__).resolve().parents[1]
+_FOREIGN = (
+    *(str(_HERE / name) for name in ("harness", "scratch", "builtin")),
+    str(Path(torch.__file__).resolve().parents[1]),
+    sysconfig.get_paths()["stdlib"],
+)
+
+
+def own_line(error: BaseException) -> int | None:
+    """The last line of a traceback in somebody's own file: not ours, torch's, or Python's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = (f.lineno for f in reversed(frames) if not f.filename.startswith((*_FOREIGN, "<")))
+    return next(own, None)
 
 
 class OverwrittenError(Exception):
@@ -89,9 +127,11 @@ class Stack:
 
 
 Counts = tuple[int, int, int]
+# the parameters (P,) that a step starts with, and the features that its model is given
+Entered = tuple[Tensor, list[Tensor]]
 
 
-class _Lane:
+class Lane:
     """Room for the steps of one set of shapes: batch, predictions, losses, gradients.
 
     A row of tensors a step, of which `counts` are of the batch, predictions and losses; `positions`
@@ -105,6 +145,17 @@ class _Lane:
             for value in first
         ]
         self.positions: list[int] = []
+
+    @classmethod
+    def of(cls, buffers: list[Tensor], counts: Counts, positions: list[int]) -> Lane:
+        """A lane of steps that were recorded elsewhere."""
+        lane = cls.__new__(cls)
+        lane.buffers, lane.counts, lane.positions = buffers, counts, positions
+        return lane
+
+    def filled(self) -> list[Tensor]:
+        """Everything that lies here, column by column."""
+        return [buffer[: len(self.positions)] for buffer in self.buffers]
 
     def fits(self, row: list[Tensor], counts: Counts) -> bool:
         """Whether a step has the shapes and dtypes of this lane."""
@@ -125,7 +176,7 @@ class _Lane:
 
     def columns(self) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
         """What lies here: batch, predictions, losses, gradients."""
-        filled = [buffer[: len(self.positions)] for buffer in self.buffers]
+        filled = self.filled()
         a, b, c = accumulate(self.counts)
         return filled[:a], filled[a:b], filled[b:c], filled[c:]
 
@@ -158,7 +209,7 @@ class Chunk:
     gradient_before: Tensor
     after: Tensor
     places: list[tuple[int, int]]
-    lanes: list[_Lane]
+    lanes: list[Lane]
     served: Chunk | None = None
 
     def __len__(self) -> int:
@@ -206,7 +257,7 @@ class Chunk:
         """The steps at these positions, which have to be of equal shapes."""
         (X, y), *_ = self._serving.picked(positions)
         _, predictions, losses, gradients = self.picked(positions)
-        fault = _shape_fault(
+        fault = shape_fault(
             *([column.shape[1:] for column in part] for part in ([X, y], predictions, losses))
         )
         empty = X.new_empty(len(X), 0)
@@ -238,7 +289,7 @@ class Chunk:
         return [[rows(column) for column in part] for part in lane.columns()]
 
 
-def _shape_fault(
+def shape_fault(
     batch: list[torch.Size], predictions: list[torch.Size], losses: list[torch.Size]
 ) -> tuple[str, str] | None:
     """The stage whose shape is not that of a training step, and the words for it."""
@@ -282,9 +333,11 @@ class Recorder:
         self._staged: list[list[Tensor]] = []
         self._counts: list[Counts] = []
         self._versions: list[int] = []
-        self._lanes: list[_Lane] = []
+        self._lanes: list[Lane] = []
         self._served: Chunk | None = None
         self._begun = False
+        self.entered: dict[int, Entered] = {}
+        self._raised_at: str | None = None
 
     def batches(self, served: Iterable[Batch]) -> Iterable[Batch]:
         """The same batches, seen as they are served; one epoch each time it is iterated."""
@@ -305,11 +358,21 @@ class Recorder:
         if self.copy:
             self._batch = [part.clone() for part in self._batch]
 
+    def failed_to_serve(self, place: tuple[int, int]) -> None:
+        """The iterator raised where this batch should have come."""
+        self._raised_at, self._place = "batch", place
+
     def forward(self, fn: Forward) -> Forward:
         """Keep each prediction."""
 
         def observed(X: Tensor) -> Tensor:
-            prediction = fn(X)
+            if self.copy:
+                self._enter(X)
+            try:
+                prediction = fn(X)
+            except BaseException:
+                self._raised_at = "prediction"
+                raise
             self._predictions.append(kept := self._kept(prediction, "the model"))
             self._seen[1].append(_version(kept))
             return prediction
@@ -320,7 +383,11 @@ class Recorder:
         """Keep each loss."""
 
         def observed(y_hat: Tensor, y: Tensor) -> Tensor:
-            loss = fn(y_hat, y)
+            try:
+                loss = fn(y_hat, y)
+            except BaseException:
+                self._raised_at = "loss"
+                raise
             self._losses.append(kept := self._kept(loss, "the loss"))
             self._seen[2].append(_version(kept))
             return loss
@@ -331,6 +398,7 @@ class Recorder:
         self, fn: Callable[[int], None], parameters: Sequence[Tensor]
     ) -> Callable[[int], None]:
         """Keep the gradients as the update finds them and the parameters as it leaves them."""
+        self._parameters = parameters
         self._before = torch.cat([p.detach().reshape(-1) for p in parameters])
         self._gradient_before = torch.zeros_like(self._before)
         self._after = self._before.new_empty(self.chunk_steps, len(self._before))
@@ -340,7 +408,12 @@ class Recorder:
 
         def observed(batch_length: int) -> None:
             self._commit(parameters)
-            fn(batch_length)
+            try:
+                fn(batch_length)
+            except BaseException:
+                self._raised_at = "parameter"
+                self._withdraw()
+                raise
             row = self._rows[len(self._staged) - 1]
             torch.cat(self._flat(parameters), out=row)
             self._places.append(self._place)
@@ -351,10 +424,32 @@ class Recorder:
 
         return observed
 
+    @property
+    def raising(self) -> tuple[str, tuple[int, int]]:
+        """Where an exception came from that ended the run: the stage, epoch and batch.
+
+        What no piece raised was raised between them, where gradients are computed.
+        """
+        return self._raised_at or "gradient", self._place
+
+    def _withdraw(self) -> None:
+        """Forget the step whose update raised: there is nothing after it."""
+        self._counts.pop()
+        del self._versions[-len(self._staged.pop()) :]
+
     def close(self) -> None:
         """Hand over the steps of a chunk that did not fill up."""
         if self._places:
             self._flush()
+
+    def _enter(self, X: Tensor) -> None:
+        """Note what a step starts with, which a loop may have changed meanwhile or not use."""
+        if not self._places:  # a new chunk
+            self.entered = {} if not self._predictions else self.entered
+        if not self._predictions:
+            parameters = torch.cat(self._flat(self._parameters)).clone()
+            self.entered[len(self._places)] = (parameters, [])
+        self.entered[len(self._places)][1].append(X.detach().clone())
 
     def _kept(self, value: Tensor, piece: str) -> Tensor:
         if not isinstance(value, Tensor):
@@ -412,7 +507,7 @@ class Recorder:
             if lane.fits(rows[0], counts[0]):
                 break
         else:
-            lane = _Lane(self.chunk_steps, rows[0], counts[0])
+            lane = Lane(self.chunk_steps, rows[0], counts[0])
             self._lanes.append(lane)
         lane.take(rows, first)
 
@@ -466,10 +561,14 @@ class _Observed:
         counts, serve = self._recorder.epoch_steps, self._recorder.serve
         epoch = len(counts)
         counts.append(0)
-        for index, batch in enumerate(self._served):
-            counts[epoch] = index + 1
-            serve(batch, (epoch, index))
-            yield batch
+        try:
+            for index, batch in enumerate(self._served):
+                counts[epoch] = index + 1
+                serve(batch, (epoch, index))
+                yield batch
+        except Exception:
+            self._recorder.failed_to_serve((epoch, counts[epoch]))
+            raise
 
 
 def chunk_steps(rows: int, width: int) -> int:

@@ -73,7 +73,8 @@ def as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _numbers(value: object) -> list[float | None]:
+def numbers(value: object) -> list[float | None]:
+    """The numbers of a list, None for what is none; nothing where it is no list."""
     return [as_number(v) for v in as_list(value)]
 
 
@@ -86,6 +87,11 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(v) for v in value]
     return value
+
+
+def spaced(count: float) -> str:
+    """A whole number in groups of three digits: 10 000 000."""
+    return f"{count:,.0f}".replace(",", " ")
 
 
 def gap_text(value: object, digits: int = 1) -> str:
@@ -225,11 +231,12 @@ def _settings(case: dict[str, Any]) -> list[tuple[str, str]]:
     found = as_dict(case.get("settings")).items()
     return [
         (one_line(k).replace("_", " "), v if len(v) <= 60 else v[:59] + "…")
-        for k, v in _texts(found)
+        for k, v in texts_of(found)
     ]
 
 
-def _texts(items: Any) -> Iterator[tuple[str, str]]:
+def texts_of(items: Any) -> Iterator[tuple[str, str]]:
+    """Pairs of a name and a value as texts."""
     return ((one_line(key), _value(value)) for key, value in items)
 
 
@@ -283,7 +290,7 @@ def view_of(report: Report) -> dict[str, Any]:
         "several": len(pairs) > 1,
         "stages": STAGES,
         "published": _published(report),
-        "environment": list(_texts(report["environment"].items())),
+        "environment": list(texts_of(report["environment"].items())),
         "absent": ABSENT,
     }
 
@@ -303,14 +310,14 @@ def _plots(case: dict[str, Any]) -> list[Plot]:
 
 
 def _loss_plot(curve: dict[str, Any], sides: tuple[str, str]) -> Plot:
-    ys = _numbers(curve.get("subject_loss")), _numbers(curve.get("reference_loss"))
+    ys = numbers(curve.get("subject_loss")), numbers(curve.get("reference_loss"))
     drawn = [v for y in ys for v in y if v is not None and math.isfinite(v)]
     log = bool(drawn) and min(drawn) > 0 and max(drawn) / min(drawn) > 30
     scale = "log axis" if log else "linear axis"
     return Plot(
         title="Loss by step",
         desc=f"The loss of {sides[0]} (thin, dashed) over {sides[1]} (thick, pale); {scale}.",
-        x=_numbers(curve.get("step")),
+        x=numbers(curve.get("step")),
         series=(Series(sides[1], ys[1], "thick"), Series(sides[0], ys[0], "thin", hue=1)),
         key=(("thick h0", sides[1]), ("thin h1", sides[0])),
         log=log,
@@ -326,11 +333,11 @@ def _parameter_plots(
     names = [one_line(name) for name in as_list(found.get("names"))][: plot.HUES]
     if not names:
         return []
-    steps = _numbers(curve.get("step"))
+    steps = numbers(curve.get("step"))
     truth = dict(_flat(as_dict(case.get("final")).get("truth") or {}))
     series = []
     for i, name in enumerate(names):
-        ours, theirs = (_numbers(_get(found.get(side), i)) for side in ("subject", "reference"))
+        ours, theirs = (numbers(_get(found.get(side), i)) for side in ("subject", "reference"))
         series.append(Series(f"{name}, {sides[1]}", theirs, "thick", i, label=name[:10]))
         series.append(Series(f"{name}, {sides[0]}", ours, "thin", i))
         true = truth.get(name, truth.get(f"{name}[0]"))
@@ -355,10 +362,10 @@ def _get(values: object, i: int) -> object:
 def _gap_plots(curve: dict[str, Any]) -> list[Plot]:
     """The gap of each stage by step, with the allowed band."""
     gaps, allowed = as_dict(curve.get("gap_ulps")), as_dict(curve.get("allowed_ulps"))
-    steps = _numbers(curve.get("step"))
+    steps = numbers(curve.get("step"))
     plots = []
     for stage in [*STAGES, *(key for key in gaps if key not in STAGES)]:
-        y, band = _numbers(gaps.get(stage)), _numbers(allowed.get(stage))
+        y, band = numbers(gaps.get(stage)), numbers(allowed.get(stage))
         if any(y):
             title = f"Gap of the {one_line(stage)} by step"
             desc = f"{title}, in ulps on a log axis; the shaded band is what was allowed."
@@ -368,14 +375,14 @@ def _gap_plots(curve: dict[str, Any]) -> list[Plot]:
 
 def _drift_plots(case: dict[str, Any]) -> list[Plot]:
     drift = as_dict(case.get("drift"))
-    y = _numbers(drift.get("gap_ulps"))
+    y = numbers(drift.get("gap_ulps"))
     if not any(y):
         return []
     explained = drift.get("explained")
     end = "not judged" if explained is None else "explained by rounding"
     end = "not " + end if explained is False else end
     desc = f"The gap of the parameters of both free runs in ulps, log axis; the drift is {end}."
-    return [_ulps_plot(f"Drift of the free runs ({end})", desc, _numbers(drift.get("step")), y, [])]
+    return [_ulps_plot(f"Drift of the free runs ({end})", desc, numbers(drift.get("step")), y, [])]
 
 
 def _ulps_plot(title: str, desc: str, x: plot.Values, y: plot.Values, allowed: plot.Values) -> Plot:
@@ -387,18 +394,17 @@ def _ulps_plot(title: str, desc: str, x: plot.Values, y: plot.Values, allowed: p
 
 def figures_of(case: dict[str, Any], ident: str) -> list[dict[str, Any]]:
     """The plots of a case as SVG, each with its table."""
-    figures = []
-    for i, p in enumerate(_plots(case)):
-        heads, rows = plot.table(p)
-        texts = [
-            [f"{row[0]:g}" if row[0] is not None else ABSENT, *map(_digits, row[1:])]
-            for row in rows
-        ]
-        svg = plot.svg(p, f"{ident}-{i}")
-        figures.append(
-            {"title": p.title, "svg": svg, "heads": heads, "rows": texts, "of": len(p.x)}
-        )
-    return figures
+    return [figure_of(p, f"{ident}-{i}") for i, p in enumerate(_plots(case))]
+
+
+def figure_of(p: Plot, ident: str) -> dict[str, Any]:
+    """A plot as SVG, with its table."""
+    heads, rows = plot.table(p)
+    texts = [
+        [f"{row[0]:g}" if row[0] is not None else ABSENT, *map(_digits, row[1:])] for row in rows
+    ]
+    svg = plot.svg(p, ident)
+    return {"title": p.title, "svg": svg, "heads": heads, "rows": texts, "of": len(p.x)}
 
 
 def _digits(value: float | None) -> str:

@@ -1,8 +1,9 @@
-"""Linear regression by hand: two parameters, and y_hat = Xw + b.
+"""Models by hand: y_hat = Xw + b, and the same with a hidden layer, relu(XW1 + b1)W2 + b2.
 
+Weights are (inputs, outputs), as in the formulas; nn.Linear keeps them the other way round.
 Does not cover training: `trainer` holds the loops.
 
-Source: d2l 3.4 `LinearRegressionScratch`; d2l 0.7 `linreg`.
+Source: d2l 3.4 `LinearRegressionScratch`; d2l 0.7 `linreg`; d2l 5.2 `MLPScratch`.
 """
 
 from collections.abc import Sequence
@@ -35,38 +36,41 @@ def linreg(X: Tensor, w: Tensor, b: Tensor) -> Tensor:
     return X @ w + b  # (m, d) @ (d, 1) + (1,) -> (m, 1)
 
 
-class LinearRegression:
-    """A linear model that knows its loss and its optimizer.
+def relu(X: Tensor) -> Tensor:
+    """Return the larger of each entry and 0: any shape and floating dtype, the same back.
 
-    Attributes: w (num_inputs, 1), b (1,), of the default dtype until moved by `to`.
-    half=True is the book's convention: the loss is ½(ŷ-y)² averaged over the batch, and its
-    gradient is half that of nn.MSELoss; half=False is nn.MSELoss.
-    Calling the model is calling `forward`.
+    At 0 exactly the gradient is 0, as in torch; the book's `torch.max(X, zeros)` gives ½ there.
+    Source: d2l 5.2.1 `relu`; mirrors torch.nn.functional.relu.
+    """
+    return torch.where(X <= 0, 0, X)  # a choice by X > 0 would turn NaN into 0
 
-    Source: d2l 3.4.1 `LinearRegressionScratch`.
+
+class _Regression:
+    """What both models share: loss, optimizer, the steps a Trainer asks for, and moving.
+
+    `names` are the attributes that hold the parameters.
     """
 
-    def __init__(self, num_inputs: int, lr: float, sigma: float = 0.01, half: bool = True) -> None:
-        """Draw w ~ N(0, sigma²) from the global generator; set b to zero."""
-        self.num_inputs = num_inputs
+    names: tuple[str, ...]
+
+    def __init__(self, lr: float, half: bool) -> None:
+        """Keep the settings."""
         self.lr = lr
-        self.sigma = sigma
         self.halved = half
         self.training = True
         self.mse = MSE()
-        self.w, self.b = init_params(num_inputs, sigma)
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return `forward(X)`."""
         return self.forward(X)
 
     def parameters(self) -> list[Tensor]:
-        """Return the weight (d, 1) and the bias (1,), in this order."""
-        return [self.w, self.b]
+        """Return weights and biases, layer by layer, each weight before its bias."""
+        return [getattr(self, name) for name in self.names]
 
     def forward(self, X: Tensor) -> Tensor:
         """Return the predictions: X (m, d) -> (m, 1)."""
-        return linreg(X, self.w, self.b)
+        raise NotImplementedError
 
     def loss(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """Return the mean loss of a batch, halved when half is True.
@@ -92,7 +96,7 @@ class LinearRegression:
         return self.loss(self.forward(X), y)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the `training` flag and return self; a linear model acts the same either way."""
+        """Set the `training` flag and return self; these models act the same either way."""
         self.training = mode
         return self
 
@@ -108,9 +112,70 @@ class LinearRegression:
         They become new leaves, without gradients, so make the optimizer after moving.
         Source: mirrors nn.Module.to.
         """
-        self.w = _fresh_leaf(self.w, device, dtype)
-        self.b = _fresh_leaf(self.b, device, dtype)
+        for name in self.names:
+            setattr(self, name, _fresh_leaf(getattr(self, name), device, dtype))
         return self
+
+
+class LinearRegression(_Regression):
+    """A linear model that knows its loss and its optimizer.
+
+    Attributes: w (num_inputs, 1), b (1,), of the default dtype until moved by `to`.
+    half=True is the book's convention: the loss is ½(ŷ-y)² averaged over the batch, and its
+    gradient is half that of nn.MSELoss; half=False is nn.MSELoss.
+    Calling the model is calling `forward`.
+
+    Source: d2l 3.4.1 `LinearRegressionScratch`.
+    """
+
+    names = ("w", "b")
+
+    def __init__(self, num_inputs: int, lr: float, sigma: float = 0.01, half: bool = True) -> None:
+        """Draw w ~ N(0, sigma²) from the global generator; set b to zero."""
+        super().__init__(lr, half)
+        self.num_inputs = num_inputs
+        self.sigma = sigma
+        self.w, self.b = init_params(num_inputs, sigma)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return the predictions: X (m, d) -> (m, 1)."""
+        return linreg(X, self.w, self.b)
+
+
+class MLP(_Regression):
+    """A model with one hidden layer of rectified units, that knows its loss and its optimizer.
+
+    Attributes: W1 (num_inputs, num_hiddens), b1 (num_hiddens,), W2 (num_hiddens, 1), b2 (1,), of
+    the default dtype until moved by `to`. half as in `LinearRegression`.
+    Calling the model is calling `forward`.
+
+    Source: d2l 5.2.1 `MLPScratch`, with one output and the squared loss in place of classes.
+    """
+
+    names = ("W1", "b1", "W2", "b2")
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_hiddens: int,
+        lr: float,
+        sigma: float = 0.01,
+        half: bool = True,
+    ) -> None:
+        """Draw both weights ~ N(0, sigma²) from the global generator; set both biases to zero."""
+        super().__init__(lr, half)
+        self.num_inputs = num_inputs
+        self.num_hiddens = num_hiddens
+        self.sigma = sigma
+        self.W1 = torch.normal(0.0, sigma, (num_inputs, num_hiddens), requires_grad=True)
+        self.b1 = torch.zeros(num_hiddens, requires_grad=True)
+        self.W2 = torch.normal(0.0, sigma, (num_hiddens, 1), requires_grad=True)
+        self.b2 = torch.zeros(1, requires_grad=True)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return the predictions: X (m, d) -> (m, 1)."""
+        H = relu(X @ self.W1 + self.b1)  # (m, d) @ (d, h) + (h,) -> (m, h)
+        return H @ self.W2 + self.b2  # (m, h) @ (h, 1) + (1,) -> (m, 1)
 
 
 def _fresh_leaf(

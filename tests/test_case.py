@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.case import DEFAULT_CASES, DTYPES, Case, named
+from harness.case import DEFAULT_CASES, DTYPES, Case, UpdateRule, named
 from harness.dataset import Table
 from harness.errors import InputError
 
@@ -164,6 +164,74 @@ def test_mean_squared_error_is_that_of_torch(flat):
     wanted = torch.nn.MSELoss()(y_hat, data.labels.double().reshape(-1))
     assert data.mean_squared_error(values) == pytest.approx(float(wanted), rel=1e-12)
     assert data.mean_squared_error(values + 1) != pytest.approx(float(wanted), rel=1e-3)
+
+
+def test_a_hidden_layer_has_four_parameters():
+    """In nn.Linear's layout; only weights are drawn, and the data is that of the linear case."""
+    case = dataclasses.replace(CASE, hidden=3, initial_std=1.0)
+    data = case.data()
+    assert case.widths == (2, 3)
+    assert case.layout == {"W1": (3, 2), "b1": (3,), "W2": (3,), "b2": (1,)}
+    assert [value.shape for value in data.initial] == list(case.layout.values())
+    assert case.num_parameters == sum(value.numel() for value in data.initial) == 13
+    assert [bool(value.any()) for value in data.initial] == [True, False, True, False]
+    assert torch.equal(data.features, CASE.data().features)
+    assert case.settings()["hidden"] == 3
+    assert not data.is_linear
+    linear = CASE.data()
+    assert linear.is_linear
+    assert (CASE.widths, CASE.num_parameters) == ((2,), 3)
+
+
+def test_mean_squared_error_with_a_hidden_layer():
+    """Against nn.Sequential in float64; the layout matters, also where it is square."""
+    case = dataclasses.replace(CASE, hidden=2, initial_std=1.0, noise=1.0)
+    data = case.data()
+    values = torch.randn(9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Linear(2, 1))
+    net.double()
+    torch.nn.utils.vector_to_parameters(values, net.parameters())
+    wanted = torch.nn.MSELoss()(net(data.features.double()), data.labels.double()).detach()
+    assert data.mean_squared_error(values) == pytest.approx(float(wanted), rel=1e-12)
+    turned = torch.cat((values[:4].reshape(2, 2).T.reshape(-1), values[4:]))
+    assert data.mean_squared_error(turned) != pytest.approx(float(wanted), rel=1e-3)
+
+
+def test_update_rules_are_small_values():
+    """Equal where their settings are, in whatever order; plain, linear, and shown in a line."""
+    rule = UpdateRule.of("sgd", momentum=0.9, dampening=0.5)
+    assert rule == UpdateRule.of("sgd", dampening=0.5, momentum=0.9)
+    assert hash(rule) == hash(UpdateRule.of("sgd", dampening=0.5, momentum=0.9))
+    assert str(rule) == "sgd(dampening=0.5, momentum=0.9)"
+    assert str(UpdateRule()) == "sgd"
+    assert UpdateRule().is_plain
+    assert not rule.is_plain
+    linear = [UpdateRule(), rule]
+    bent = [UpdateRule.of("sgd", weight_decay=0.1), UpdateRule.of("adam")]
+    assert [r.scales_with_lr for r in (*linear, *bent)] == [True, True, False, False]
+    case = dataclasses.replace(CASE, optimizer=rule)
+    assert case.settings()["optimizer"] == str(rule)
+    assert "optimizer" not in CASE.settings()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden": -1}, "hidden is -1; it must be at least 0"),
+        (
+            {"optimizer": UpdateRule("lion")},
+            "'lion' is not known; take one of sgd, adagrad",
+        ),
+        ({"hidden": 2, "form": "functional"}, "take the form 'object' or 'mse' for a hidden layer"),
+        ({"optimizer": UpdateRule("adam"), "against": "functional"}, "or another optimizer"),
+    ],
+    ids=str,
+)
+def test_models_and_optimizers_that_no_form_has_are_refused(changes, message):
+    """In one sentence; the same with a trainer's form is taken (control)."""
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(CASE, **changes)
+    dataclasses.replace(CASE, hidden=2, optimizer=UpdateRule("adam"), form="object")
 
 
 def test_mean_squared_error_goes_through_all_rows(monkeypatch):

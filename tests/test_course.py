@@ -1,6 +1,7 @@
 """What a report shows of a run: the right points, at the right steps, whatever the chunks."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -42,6 +43,25 @@ def test_epoch_losses_and_end_are_those_of_the_run(chunk, monkeypatch):
     assert final["b"]["loss"] == losses[-1]
     assert final["least_squares"]["loss"] <= losses[-1]
     assert set(final) == {"a", "b", "truth", "least_squares"}
+
+
+def test_a_hidden_layer_ends_without_truth_and_minimiser():
+    """Its parameters by name, in the shapes of both layers; the curve names what it shows."""
+    case = dataclasses.replace(CASE, hidden=3)
+    comparison = compare(cases=[case]).cases[0]
+    ends, losses = trained(case, BUILTIN["mse"])
+    final: dict[str, Any] = comparison.course.final("a", "b")
+    assert set(final) == {"a", "b"}
+    assert final["b"]["loss"] == losses[-1]
+    assert [final["b"][name] for name in ("W1", "b1", "W2", "b2")] == [
+        part.tolist() for part in ends[-1].split((6, 3, 3, 1))
+    ]
+    curve: dict[str, Any] = comparison.course.curve()
+    shown = curve["parameters"]
+    assert shown["names"] == ["W1[0]", "W1[1]", "W1[2]", "W1[3]", "W1[4]", "b2"]
+    assert [len(shown[side]) for side in ("subject", "reference")] == [6, 6]
+    assert "no formula" in " ".join(comparison.notes)
+    assert not compare(cases=[CASE]).cases[0].notes
 
 
 def test_curve_keeps_steps_in_order_whatever_order_they_come_in():

@@ -6,15 +6,17 @@ prediction is 0, and labels that are all 0 to parameters that start there.
 
 import dataclasses
 import math
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.case import Case, Form
+from harness.case import OPTIMIZERS, Case, Form, UpdateRule
 from harness.comparison import CaseComparison, compare
-from harness.recipe import SCRATCH, Recipe
+from harness.recipe import SCRATCH, ObjectSGD, Recipe
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
 AGREES = ("identical", "rounding", "convention")
@@ -50,6 +52,47 @@ def cases(draw, dtypes=("float32", "float64")) -> Case:
         strided_features=draw(st.booleans()),
         one_pass_iterator=draw(st.sampled_from((False, False, True))),
         collinear=len(weight) > 1 and draw(st.booleans()),
+    )
+
+
+UNIT = st.floats(0.0, 0.99)
+DECAY = st.sampled_from((0.0, 0.0, 0.01, 0.5))
+EPS = st.sampled_from((1e-10, 1e-8, 1e-6, 1e-3))
+
+
+@st.composite
+def rules(draw) -> UpdateRule:
+    """Return any optimizer of the family with any settings it takes."""
+    name = draw(st.sampled_from(("sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw")))
+    settings = {"weight_decay": draw(DECAY)}
+    if name == "sgd":
+        nesterov = draw(st.booleans())
+        momentum = draw(UNIT) + 0.001 * nesterov
+        dampening = 0.0 if nesterov else draw(st.sampled_from((0.0, 0.5)))
+        settings |= {"momentum": momentum, "dampening": dampening, "nesterov": nesterov}
+    else:
+        settings["eps"] = draw(EPS)
+    if name == "adagrad":
+        settings |= {"lr_decay": draw(DECAY)}
+    if name == "rmsprop":
+        settings |= {"alpha": draw(UNIT), "momentum": draw(st.sampled_from((0.0, 0.5, 0.9)))}
+    if name == "adadelta":
+        settings |= {"rho": draw(UNIT)}
+    if name in ("adam", "adamw"):
+        return UpdateRule.of(name, betas=(draw(UNIT), draw(UNIT)), **settings)
+    return UpdateRule.of(name, **settings)
+
+
+@st.composite
+def stateful_cases(draw) -> Case:
+    """Return any case of a trainer, with any optimizer, and with or without a hidden layer."""
+    case: Case = draw(cases().filter(lambda case: case.form != "functional"))
+    return dataclasses.replace(
+        case,
+        against=None,
+        optimizer=draw(rules()),
+        hidden=draw(st.sampled_from((0, 0, 1, 3, 8))),
+        initial_std=min(case.initial_std, 1.0),
     )
 
 
@@ -141,6 +184,60 @@ def test_scratch_is_never_called_different(case):
 def test_another_way_to_write_it_is_never_called_different(case):
     """Other operations in every piece, and rows in another order."""
     hold(case, written_differently(case.form))
+
+
+def other_terms(*widths):
+    """Return the model by hand with the terms of each unit multiplied out and summed."""
+    made: Any = SCRATCH["mse"].model(*widths)
+    leaves = list(made.parameters())
+
+    def forward(X):
+        for weight, bias in zip(leaves[::2], leaves[1::2], strict=True):
+            matrix = weight.reshape(bias.numel(), -1)
+            X = (X[:, None, :] * matrix).sum(2) + bias
+            X = X.clamp(min=0) if weight is not leaves[-2] else X
+        return X
+
+    made.forward = forward
+    return made
+
+
+def fused(rule: UpdateRule):
+    """Return torch's own kernels for all parameters at once, which round in other places."""
+    made = getattr(torch.optim, OPTIMIZERS[rule.name])
+    how = "foreach" if rule.name in ("rmsprop", "adadelta") else "fused"
+    return partial(ObjectSGD, partial(made, **dict(rule.settings), **{how: True}))
+
+
+def holds_with_a_state(case):
+    """Judge the scratch side, one with another model, and one with other kernels to update.
+
+    A single unit that is off predicts 0, and a single step of it is no evidence.
+    """
+    model = dataclasses.replace(SCRATCH[case.form], name="other", model=other_terms)
+    kernels = dataclasses.replace(
+        SCRATCH[case.form], name="kernels", optimizer=fused(case.optimizer)
+    )
+    for side in (None, model, kernels):
+        result = compare(side, None, [case]).cases[0]
+        assert result.verdict in (*AGREES, "inconclusive"), (result.why, case)
+        if result.verdict == "inconclusive":
+            assert str(result.why).endswith("every value is 0 on both sides"), (result.why, case)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(stateful_cases())
+def test_no_optimizer_and_no_hidden_layer_is_called_different(case):
+    """Whatever is trained, by whatever rule."""
+    holds_with_a_state(case)
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(stateful_cases())
+def test_no_optimizer_and_no_hidden_layer_is_called_different_at_length(case):
+    """The same as the quick one, with more cases."""
+    holds_with_a_state(case)
 
 
 @pytest.mark.slow

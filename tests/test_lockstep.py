@@ -14,7 +14,16 @@ import scratch
 from harness import lockstep
 from harness.case import Case
 from harness.comparison import compare
-from harness.lockstep import Ending, Forced, Pair, UntrainableError, determinism, run
+from harness.lockstep import (
+    COLUMNS,
+    Ending,
+    Forced,
+    Pair,
+    UntrainableError,
+    determinism,
+    forced,
+    run,
+)
 from harness.oracle import Expectation, Oracle
 from harness.recipe import BUILTIN, SCRATCH, Functional, FunctionalSGD
 from harness.trace import OverwrittenError
@@ -339,3 +348,57 @@ def test_inside_kernels_are_deterministic_and_precise():
     assert (found["matmul"], found["tf32"]) == ("highest", False)
     assert found["dtype"] == torch.float32
     assert found["workspace"]
+
+
+def asked_states(case=CASE):
+    """Return a side and one stack of its reference's steps, with the slopes to hand on."""
+    stacks: list[Any] = []
+
+    def judge(pair: Pair) -> None:
+        stacks.extend(
+            (stack, torch.ones_like(stack.prediction)) for stack in pair.reference.stacks()
+        )
+
+    run(SCRATCH["mse"], BUILTIN["mse"], case, case.data(), judge)
+    return stacks
+
+
+@pytest.mark.parametrize(
+    ("asked", "filled"),
+    [
+        (("prediction", "gradient"), {"prediction", "gradient"}),
+        (("loss", "upstream"), {"loss", "upstream"}),
+        (("parameter",), {"parameter"}),
+        (COLUMNS, set(COLUMNS)),
+        ((), set()),
+    ],
+)
+def test_only_the_pieces_that_are_asked_run(asked, filled):
+    """The columns of the others are empty, and their pieces are never called."""
+    called = []
+
+    def loss(*given):
+        called.append("loss")
+        return SCRATCH["mse"].loss(*given)
+
+    subject = dataclasses.replace(SCRATCH["mse"], loss=loss)
+    side = subject.build(CASE, CASE.data())
+    for got in forced(side, asked_states(), BUILTIN["mse"].convention, asked):
+        assert {name for name in COLUMNS if len(getattr(got, name))} == filled
+    assert bool(called) == ("loss" in filled)
+
+
+def test_what_a_forced_piece_raises_is_kept_and_the_others_run():
+    """The first exception by column, with its place; other columns are whole."""
+    subject = dataclasses.replace(SCRATCH["mse"], loss=dividing)
+    side = subject.build(CASE, CASE.data())
+    stacks = asked_states()
+    for (stack, _), got in zip(
+        stacks, forced(side, stacks, BUILTIN["mse"].convention), strict=True
+    ):
+        assert set(got.raised) == {"loss"}
+        assert (got.raised["loss"].kind, got.raised["loss"].stage) == ("ZeroDivisionError", "loss")
+        assert (got.raised["loss"].epoch, got.raised["loss"].step) == stack.places[0]
+        assert got.loss.isnan().all()
+        assert got.prediction.isfinite().all()
+        assert got.parameter.isfinite().all()

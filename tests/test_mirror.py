@@ -40,10 +40,12 @@ def named(value):
 
 
 def methods(cls):
-    """Return the public methods, and the constructor, that a class defines in its own body."""
+    """Return the public methods, and the constructor, of a class and of its bases in its file."""
     return {
         name: value
-        for name, value in vars(cls).items()
+        for base in reversed(cls.__mro__)
+        if base.__module__ == cls.__module__
+        for name, value in vars(base).items()
         if isinstance(value, FunctionType)
         and value.__module__ == cls.__module__  # torch puts a wrapped step into optimizers
         and (name == "__init__" or not name.startswith("_"))
@@ -155,8 +157,9 @@ class _OneMore(_Mirrored):
 def _needs(self, times: int, closure: object) -> None: ...
 
 
-_Base = type("_Base", (), {"step": _needs})
+_Base = type("_Base", (), {"step": _needs, "__module__": "torch"})
 _Inherits = type("_Inherits", (_Base,), {"__init__": _Mirrored.__init__})
+_Below = type("_Below", (_OtherStep,), {"__init__": _Mirrored.__init__})
 _Lacks = type("_Lacks", (), {"__init__": _Mirrored.__init__})
 
 
@@ -168,6 +171,7 @@ _Lacks = type("_Lacks", (), {"__init__": _Mirrored.__init__})
         (_OneMore, "C.more: only built in"),
         (_Inherits, "C.step: the inherited method takes other arguments"),
         (_Lacks, "C.step: only by hand"),
+        (_Below, "C.step: signatures differ"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -179,3 +179,79 @@ def test_half_of_nn_module_still_works():
     """The setting called half does not hide nn.Module.half, which casts to float16."""
     model = builtin.LinearRegression(2, lr=0.1, half=False).half()
     assert {param.dtype for param in model.parameters()} == {torch.float16}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_relu(side, dtype):
+    """The larger of X and 0; at 0 the gradient is 0; NaN stays NaN, and so does infinity."""
+    X = torch.tensor([[-2.0, -0.0], [0.0, 3.0]], dtype=dtype, requires_grad=True)
+    side.relu(X).sum().backward()
+    assert side.relu(X).tolist() == [[0.0, 0.0], [0.0, 3.0]]
+    assert side.relu(X).dtype == dtype
+    assert X.grad is not None
+    assert X.grad.tolist() == [[0.0, 0.0], [0.0, 1.0]]
+    odd = side.relu(torch.tensor([float("nan"), float("inf"), -float("inf")]))
+    assert odd[0].isnan()
+    assert odd[1:].tolist() == [float("inf"), 0.0]
+
+
+def weights_alike(by_hand, built_in):
+    """Give the built-in model the weights of the one by hand, the other way round."""
+    with torch.no_grad():
+        for ours, theirs in zip(by_hand.parameters(), built_in.parameters(), strict=True):
+            theirs.copy_(ours.t())
+
+
+@pytest.mark.parametrize(("d", "h"), [(1, 1), (3, 1), (2, 4), (4, 4)])
+@pytest.mark.parametrize("half", [True, False])
+def test_mlps_agree_where_their_weights_do(d, h, half):
+    """Predictions, loss and gradients, transposed; with d = h a plain copy is wrong (control)."""
+    ours = scratch.MLP(d, h, lr=0.1, sigma=1.0, half=half)
+    theirs = builtin.MLP(d, h, lr=0.1, half=half)
+    weights_alike(ours, theirs)
+    batch = torch.randn(6, d), torch.randn(6)
+    torch.testing.assert_close(ours(batch[0]), theirs(batch[0]))
+    losses = [model.training_step(batch) for model in (ours, theirs)]
+    torch.testing.assert_close(*losses)
+    for loss in losses:
+        loss.backward()
+    for our, their in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert our.grad is not None
+        torch.testing.assert_close(our.grad.t(), their.grad)
+    if d == h > 1:
+        next(theirs.parameters()).data = ours.W1.detach().clone()
+        assert not torch.allclose(ours(batch[0]), theirs(batch[0]))
+
+
+def test_mlp_by_hand_is_the_formula():
+    """One example worked out: a unit that is off, and one that is on."""
+    model = scratch.MLP(1, 2, lr=0.1)
+    with torch.no_grad():
+        for param, value in zip(
+            model.parameters(), ([[2.0, -3.0]], [1.0, 1.0], [[5.0], [7.0]], [0.5]), strict=True
+        ):
+            param.copy_(torch.tensor(value))
+    assert model(torch.tensor([[1.0], [-1.0]])).tolist() == [[15.5], [28.5]]
+
+
+def test_mlp_starts_as_stated(side):
+    """Both weights ~ N(0, sigma²), both biases 0, in the order of the layers."""
+    model = side.MLP(40, 50, lr=0.1, sigma=0.1)
+    W1, b1, W2, b2 = model.parameters()
+    assert sorted(W1.shape) == [40, 50]
+    assert 0.09 < W1.std() < 0.11
+    assert 0.06 < W2.std() < 0.14
+    assert (b1.shape, b2.shape) == ((50,), (1,))
+    assert not b1.any()
+    assert not b2.any()
+
+
+def test_moved_mlp_trains(side):
+    """`to` moves every parameter, and a step changes every one of them."""
+    model = side.MLP(3, 4, lr=0.5, sigma=1.0).to(dtype=torch.float64)
+    before = [param.detach().clone() for param in model.parameters()]
+    X = torch.randn(20, 3, dtype=torch.float64)
+    model.training_step((X, X.sum(1))).backward()
+    model.configure_optimizers().step()
+    assert {param.dtype for param in model.parameters()} == {torch.float64}
+    assert not any(map(torch.equal, before, model.parameters()))

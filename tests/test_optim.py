@@ -1,5 +1,7 @@
 """Both sides' updates and clipping against torch's own, bit for bit where they can be."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -98,6 +100,117 @@ def test_sgd_refuses_nonsense(side):
         side.SGD([], lr=0.1)
     with pytest.raises(ValueError, match=r"-0\.1"):
         side.SGD(params(), lr=-0.1)
+
+
+SETTINGS: list[tuple[str, dict[str, Any]]] = [
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.1}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "eps": 1e-3}),
+    ("Adagrad", {"initial_accumulator_value": 0.1}),
+    ("RMSprop", {}),
+    ("RMSprop", {"alpha": 0.9, "eps": 1e-3, "weight_decay": 0.1, "momentum": 0.9}),
+    ("RMSprop", {"centered": True, "momentum": 0.5}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.95, "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.01, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.01, "weight_decay": 0.5}),
+]
+
+
+def walk(optimizer, moved, steps=60):
+    """Step through gradients drawn from a seed; every third step leaves out the last parameter."""
+    generator = torch.Generator().manual_seed(1)
+    for step in range(steps):
+        for i, param in enumerate(moved):
+            gradient = torch.randn(param.shape, generator=generator).to(param) + 0.5
+            param.grad = None if i and step % 3 == 1 else gradient
+        optimizer.step()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "settings"), SETTINGS, ids=str)
+def test_every_optimizer_walks_as_torch(side, name, settings, dtype):
+    """The steps of torch's plain loop to the bit, where gradients are None at times as well."""
+    ours, theirs, others = params(dtype), params(dtype), params(dtype)
+    walk(getattr(side, name)(ours, **settings), ours)
+    walk(getattr(torch.optim, name)(theirs, foreach=False, **settings), theirs)
+    lr = settings.get("lr", 1e-3) * 1.1
+    walk(getattr(side, name)(others, **settings | {"lr": lr}), others)
+    for our, their, other in zip(ours, theirs, others, strict=True):
+        assert torch.equal(our, their)
+        assert our.isfinite().all()
+        assert not torch.equal(our, other)  # control
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize(("name", "settings"), SETTINGS, ids=str)
+def test_every_optimizer_walks_as_torch_on_cuda(side, name, settings):
+    """There torch takes many tensors at once, and rounds elsewhere."""
+    ours, theirs = params(device="cuda"), params(device="cuda")
+    walk(getattr(side, name)(ours, **settings), ours)
+    walk(getattr(torch.optim, name)(theirs, **settings), theirs)
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", ["Adagrad", "RMSprop", "Adadelta", "Adam", "AdamW"])
+def test_a_zero_gradient_moves_nothing(side, name):
+    """0 / (0 + eps) is 0, in the first step too; AdamW decays all the same."""
+    ours = params(scale=0.0)
+    before = [param.detach().clone() for param in ours]
+    optimizer = getattr(side, name)(ours, lr=0.5)
+    optimizer.step()
+    kept = [torch.equal(param, old) for param, old in zip(ours, before, strict=True)]
+    assert kept == [name != "AdamW"] * 2
+    walk(optimizer, ours, steps=1)
+    assert not torch.equal(ours[0], before[0])  # control
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "match"),
+    [
+        ("SGD", {"momentum": -0.1}, r"-0\.1"),
+        ("SGD", {"weight_decay": -0.2}, r"-0\.2"),
+        ("SGD", {"nesterov": True}, "(?i)nesterov"),
+        ("SGD", {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "(?i)nesterov"),
+        ("Adagrad", {"lr_decay": -0.1}, r"-0\.1"),
+        ("Adagrad", {"initial_accumulator_value": -0.1}, r"-0\.1"),
+        ("RMSprop", {"alpha": -0.1}, r"-0\.1"),
+        ("RMSprop", {"momentum": -0.1}, r"-0\.1"),
+        ("Adadelta", {"rho": 1.1}, r"1\.1"),
+        ("Adam", {"betas": (0.9, 1.0)}, r"1\.0"),
+        ("Adam", {"betas": (-0.1, 0.9)}, r"-0\.1"),
+        ("Adam", {"eps": -1e-8}, "-1e-08"),
+        ("AdamW", {"weight_decay": -0.1}, r"-0\.1"),
+    ],
+    ids=str,
+)
+def test_optimizers_refuse_what_torch_refuses(side, name, settings, match):
+    """ValueError with the value in it; the same optimizer without the setting is made (control)."""
+    make = getattr(side, name)
+    make(params(), lr=0.1)
+    with pytest.raises(ValueError, match=match):
+        make(params(), lr=0.1, **settings)
+
+
+def test_state_stands_in_lists_by_parameter():
+    """What scratch remembers is there to be read: one entry per parameter, of its shape."""
+    ours = params()
+    adam, heavy = scratch.Adam(ours), scratch.SGD(ours, lr=0.1, momentum=0.9)
+    assert heavy.velocities == [None, None]
+    for optimizer in (adam, heavy):
+        optimizer.step()
+    assert [average.shape for average in adam.averages] == [param.shape for param in ours]
+    assert adam.steps == [1, 1]
+    torch.testing.assert_close(adam.averages[0], 0.1 * ours[0].grad)
+    for velocity, param in zip(heavy.velocities, ours, strict=True):
+        assert velocity is not None
+        assert torch.equal(velocity, param.grad)
+    assert not any(average.requires_grad for average in adam.square_averages)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -2,13 +2,16 @@
 
 import dataclasses
 import itertools
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
-from harness.case import Case, Form
-from harness.recipe import BUILTIN, SCRATCH, Convention, Recipe, Unobserved
+import builtin
+import scratch
+from harness.case import OPTIMIZERS, Case, Form, UpdateRule
+from harness.recipe import BUILTIN, SCRATCH, Convention, InputsFirst, ObjectSGD, Recipe, Unobserved
 from harness.trace import Chunk, Recorder
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
@@ -214,3 +217,53 @@ def test_an_iterator_for_one_pass_is_made_once():
         loader = SCRATCH["functional"].build(case, case.data()).loader
         assert len(list(loader)) == 3
         assert len(list(loader)) == second
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_cases_rule_is_the_optimizer_of_the_package(name):
+    """Each name is a class of both packages, made with the settings of the case."""
+    case = dataclasses.replace(CASE, optimizer=UpdateRule.of(name, weight_decay=0.25))
+    for package, recipe in ((scratch, SCRATCH["mse"]), (builtin, BUILTIN["mse"])):
+        made: Any = recipe.build(case, case.data())._optimizer
+        assert type(made.sgd) is getattr(package, OPTIMIZERS[name])
+    by_hand: Any = SCRATCH["mse"].build(case, case.data())._optimizer
+    assert (by_hand.sgd.lr, by_hand.sgd.weight_decay) == (case.lr, 0.25)
+
+
+def test_a_piece_of_ones_own_stays_whatever_the_case():
+    """Only the packages' own optimizers follow the case."""
+    own = dataclasses.replace(SCRATCH["mse"], optimizer=partial(ObjectSGD, scratch.SGD))
+    adam = UpdateRule.of("adam")
+    assert own.optimizer_for(adam) is own.optimizer
+    assert SCRATCH["mse"].optimizer_for(adam) != SCRATCH["mse"].optimizer
+
+
+def test_a_model_by_hand_is_trained_in_the_layout_of_linear():
+    """The leaves are (out, in) and contiguous; the model sees them transposed, rebound or not."""
+    made = scratch.MLP(3, 3, lr=0.1, sigma=1.0)
+    X = torch.randn(5, 3)
+    wanted = made(X).detach()
+    W1 = made.W1.detach().clone()
+    model = InputsFirst(made)
+    leaves = model.parameters()
+    assert [tuple(leaf.shape) for leaf in leaves] == [(3, 3), (3,), (1, 3), (1,)]
+    assert all(leaf.is_leaf and leaf.requires_grad and leaf.is_contiguous() for leaf in leaves)
+    assert torch.equal(leaves[0].detach(), W1.T)
+    assert not torch.equal(leaves[0].detach(), W1)
+    assert torch.allclose(model.forward(X), wanted)
+    leaves[2].data = 2 * leaves[2].data
+    assert torch.allclose(model.forward(X) - leaves[3], 2 * (wanted - leaves[3]), rtol=1e-4)
+
+
+@pytest.mark.parametrize("sides", [SCRATCH, BUILTIN], ids=["scratch", "builtin"])
+def test_a_hidden_layer_starts_from_the_initial_values(sides):
+    """In canonical order on both sides; training moves every parameter."""
+    case = dataclasses.replace(CASE, hidden=2, form="object")
+    data = case.data()
+    side = sides["object"].build(case, data)
+    start = torch.cat([value.reshape(-1) for value in data.initial])
+    assert torch.equal(flat(side), start)
+    side.fit()
+    assert not torch.equal(flat(side)[:4], start[:4])
+    with pytest.raises(TypeError):
+        sides["functional"].build(dataclasses.replace(case, form="mse"), data)

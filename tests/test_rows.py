@@ -12,8 +12,8 @@ import torch
 from harness.case import Case
 from harness.comparison import CaseComparison, compare
 from harness.dataset import Table
-from harness.recipe import SCRATCH
-from harness.rows import RowIndex
+from harness.recipe import BUILTIN, SCRATCH
+from harness.rows import RowIndex, RowJudge, _order_of
 
 # 63 rows in tens: seven batches an epoch, the last of three rows
 CASE = Case("rows", "a tail, three epochs", num_examples=63, epochs=3)
@@ -589,3 +589,61 @@ def test_rows_served_before_the_first_strange_batch_count():
     assert first is not None
     assert (first.epoch, first.step) == (0, 5)
     assert "once too often" in first.message
+
+
+def test_two_orders_share_no_fingerprint():
+    """Of thousands of orders of a few rows: also those with the same sum of row times place."""
+    generator = torch.Generator().manual_seed(0)
+    orders = {tuple(torch.randperm(13, generator=generator).tolist()) for _ in range(3000)}
+    places = torch.arange(13)
+    prints = {_order_of(torch.tensor(order), places) for order in orders}
+    assert len(prints) == len(orders)
+    whole = torch.randperm(13, generator=generator)
+    parts = _order_of(whole[:5], places[:5]) + _order_of(whole[5:], places[5:])
+    assert parts % 2**64 == _order_of(whole, places)
+
+
+def served(change=lambda epochs: epochs):
+    """Return a judge that looked at epochs served outside of any training."""
+    case = Case("served", "for a test", num_examples=23, batch_size=5, epochs=3)
+    data = case.data()
+    rows = [torch.randperm(23, generator=torch.Generator().manual_seed(k)) for k in range(3)]
+    epochs = [[(data.features[r], data.labels[r]) for r in order.split(5)] for order in rows]
+    judge = RowJudge(case, data, BUILTIN["mse"])
+    judge.judge_served(change(epochs))
+    return judge
+
+
+def test_epochs_served_outside_a_training_are_judged():
+    """Right ones, in any order."""
+    judge = served()
+    assert (judge.level, judge.first, judge.steps) == ("identical", None, 15)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda epochs: [], "makes 0 epochs of 3"),
+        (lambda epochs: [[], [], []], "is missing: the epoch ends after 0 of 5 batches"),
+        (lambda epochs: epochs[:2], "makes 2 epochs of 3"),
+        (lambda epochs: [epochs[0]] * 3, "repeats the order of epoch 0"),
+        (lambda epochs: [*epochs[:2], epochs[2][:-1]], "ends the epoch after 20 rows of 23"),
+        (lambda epochs: [*epochs[:2], epochs[2][:1] * 5], "once too often"),
+        (lambda epochs: [[(X[:0], y[:0]) for X, y in epoch] for epoch in epochs], "has 0 rows"),
+        (lambda epochs: [[(X[:, 0], y) for X, y in epoch] for epoch in epochs], "has shapes (5,)"),
+        (lambda epochs: [[(y, X) for X, y in epoch] for epoch in epochs], "has shapes (5, 1) and"),
+        (
+            lambda epochs: [[(X, y.flip(0)) for X, y in epoch] for epoch in epochs],
+            "is no row of the data set",
+        ),
+        (
+            lambda epochs: [[(X * torch.nan, y) for X, y in epoch] for epoch in epochs],
+            "is no row of the data set",
+        ),
+    ],
+)
+def test_wrong_epochs_are_different(change, said):
+    """With the first thing that is wrong."""
+    judge = served(change)
+    assert judge.level == "different"
+    assert said in judge.first.message

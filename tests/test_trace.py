@@ -431,3 +431,70 @@ def test_the_memory_of_a_chunk_is_bounded(rows, width):
     assert 1 <= steps <= MAX_CHUNK_STEPS
     assert steps == 1 or steps * 8 * rows * width <= CHUNK_BYTES
     assert chunk_steps(1, 1) == MAX_CHUNK_STEPS
+
+
+@pytest.mark.parametrize(
+    ("broken", "stage"),
+    [
+        ("serve", "batch"),
+        ("forward", "prediction"),
+        ("loss", "loss"),
+        ("backward", "gradient"),
+        ("update", "parameter"),
+    ],
+)
+def test_where_an_exception_came_from_is_known(broken, stage):
+    """By the piece that raised it; what no piece raised was raised between them."""
+    recorder = Recorder(8, lambda chunk: None, copy=True)
+    leaf = torch.zeros(1, requires_grad=True)
+
+    def fail_at(name):
+        if name == broken:
+            raise KeyError(name)
+
+    def forward(X):
+        fail_at("forward")
+        return X * leaf
+
+    def loss(y_hat, y):
+        fail_at("loss")
+        return (y_hat - y).square().mean()
+
+    def batches():
+        yield torch.ones(2, 1), torch.ones(2, 1)
+        fail_at("serve")
+        yield torch.ones(2, 1), torch.ones(2, 1)
+
+    update = recorder.update(lambda _: fail_at("update"), [leaf])
+    predict, cost = recorder.forward(forward), recorder.loss(loss)
+
+    def train():
+        for X, y in recorder.batches(batches()):
+            value = cost(predict(X), y)
+            fail_at("backward")
+            value.backward()
+            update(1)
+
+    with pytest.raises(KeyError):
+        train()
+    at = (0, 1 if broken == "serve" else 0)
+    assert recorder.raising == (stage, at)
+
+
+def test_what_a_step_starts_with_is_noted_where_it_is_copied():
+    """The parameters at its first prediction, and the features that the model is given."""
+    recorder = Recorder(8, lambda chunk: None, copy=True)
+    leaf = torch.zeros(1, requires_grad=True)
+    predict = recorder.forward(lambda X: X * leaf)
+    update = recorder.update(lambda _: None, [leaf])
+    given = [torch.full((2, 1), float(k)) for k in range(3)]
+    for X in recorder.batches([(X, X) for X in given]):
+        predict(X[0]).sum().backward()
+        update(1)
+        with torch.no_grad():
+            leaf.add_(1)  # written to behind the update's back
+    assert [float(value) for value, _ in recorder.entered.values()] == [0, 1, 2]
+    assert all(
+        torch.equal(seen[0], X)
+        for (_, seen), X in zip(recorder.entered.values(), given, strict=True)
+    )

@@ -1,0 +1,30 @@
+"""Keeps torch from importing its compiler, which nothing here uses and which takes as long again.
+
+torch marks functions such as `torch.manual_seed` as none of the compiler's business, and imports
+the compiler to do so when they are first called. Here they are marked beforehand as what they are.
+Where another version of torch does this otherwise, nothing changes but the time it takes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from types import FunctionType
+
+import torch
+from torch import optim, random
+
+_MARK = "__dynamo_disable"  # what torch._compile looks for before it imports the compiler
+
+
+def leave_compiler_out() -> None:
+    """Mark torch's own functions as ready to be called without the compiler."""
+    for owner in (torch, random, optim.Optimizer, optim.SGD):
+        for function in vars(owner).values():
+            if isinstance(function, FunctionType) and _imports_compiler(function):
+                wrapped = inspect.unwrap(function)
+                vars(wrapped).setdefault(_MARK, wrapped)
+
+
+def _imports_compiler(function: FunctionType) -> bool:
+    return Path(function.__code__.co_filename).name == "_compile.py"
