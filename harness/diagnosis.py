@@ -1,0 +1,272 @@
+"""Which known mistake explains what a component did: by value, never by guess.
+
+The component's replies are held against the replies that each known mistake gives to the same
+questions. A mistake that replies the same to all of them, within rounding, is the cause, with its
+evidence; where several do, all are named. An iterator that draws at random and fresh parameters
+cannot be matched number by number: there the facts decide (`tells`). Where nothing matches there
+is no cause, only what can be measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from harness import signature, tells
+from harness.case import Form, UpdateRule
+from harness.lockstep import Forced
+from harness.measure import measured
+from harness.mistake import Form as Written
+from harness.mistake import Mistake
+from harness.mistakes import of
+from harness.probe import COMPONENTS, Component, Question, Reply, ask, force, questions
+from harness.recipe import BUILTIN, PIECES, SCRATCH, Convention, Recipe
+from harness.ruling import Ruling, rule
+from harness.signature import Signature
+from harness.stage import Divergence, Level, worst
+from harness.trace import Raised
+
+GLANCE = 2  # steps of a single piece that are looked at first
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The mistake that explains a component, and the evidence in one sentence.
+
+    `also` are the mistakes that cannot be told from it by any question.
+    """
+
+    id: str
+    evidence: str
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One component judged on all its questions, and why it is wrong, where that is known.
+
+    `measured` says what can be said of a fault in numbers; `mistake` is the catalogue's entry.
+    """
+
+    component: Component
+    rulings: tuple[Ruling, ...]
+    cause: Cause | None = None
+    mistake: Mistake | None = None
+    measured: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> Level:
+        """The worst of all questions."""
+        return worst(ruling.level for ruling in self.rulings)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every question was answered right; False where none was asked."""
+        return bool(self.rulings) and all(ruling.passed for ruling in self.rulings)
+
+    @property
+    def failed(self) -> tuple[Ruling, ...]:
+        """The rulings that were not passed."""
+        return tuple(ruling for ruling in self.rulings if not ruling.passed)
+
+    @property
+    def first(self) -> Divergence | None:
+        """The first divergence of the first question that shows one."""
+        return next((ruling.first for ruling in self.failed if ruling.first), None)
+
+    @property
+    def raised(self) -> Raised | None:
+        """The first exception."""
+        return next((ruling.raised for ruling in self.failed if ruling.raised), None)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stage at which each failed question first went wrong."""
+        return tuple(ruling.stage for ruling in self.failed if ruling.stage)
+
+
+Replies = Sequence[tuple[Question, Reply]]
+
+
+def find(component: Component, replies: Replies, subject: Recipe, reference: Recipe) -> Finding:
+    """Judge a component by its replies and name the cause of a fault.
+
+    `subject` gives the convention; `reference` is right, and what mistakes are built on.
+    """
+    replies = [(_as_run(question, reply), reply) for question, reply in replies]
+    rulings = tuple(
+        rule(question, reply, subject, reference) for question, reply in replies if question.judged
+    )
+    finding = Finding(component, rulings)
+    if finding.passed or finding.level == "inconclusive":
+        return finding
+    found = list(_causes(finding, replies, subject, reference))
+    if found:
+        first, *others = found
+        also = tuple(mistake.id for mistake, _ in others)
+        cause = Cause(first[0].id, first[1], also)
+        return replace(finding, cause=cause, mistake=first[0])
+    return replace(finding, measured=tuple(measured(component, replies, reference)))
+
+
+def _as_run(question: Question, reply: Reply) -> Question:
+    """A loop's question with the micro-batches that the loop really made."""
+    if reply.run is None or reply.run.chunk is None:
+        return question
+    sizes = {part.shape[1] for lane in reply.run.chunk.lanes for part in lane.columns()[1][:1]}
+    parts = {len(lane.columns()[1]) for lane in reply.run.chunk.lanes}
+    whole = parts <= {0, 1} or question.case.form == "functional" or not sizes
+    return _with_micro_batches(question, None if whole else max(sizes))
+
+
+@lru_cache(maxsize=64)
+def _with_micro_batches(question: Question, rows: int | None) -> Question:
+    if question.case.micro_batch_size == rows:
+        return question
+    return replace(question, case=replace(question.case, micro_batch_size=rows))
+
+
+def diagnose(
+    subject: Recipe,
+    reference: Recipe | None = None,
+    *,
+    form: Form = "mse",
+    seed: int = 0,
+    rule: UpdateRule = UpdateRule(),  # noqa: B008 - it is frozen
+) -> list[Finding]:
+    """Put every component of a recipe into the reference by itself, and judge it.
+
+    A component that is the reference's own piece passes like any other. `reference` is the built-in
+    recipe of this form where none is given; `rule` is the optimizer that the update is to be.
+    """
+    reference = reference or BUILTIN[form]
+    reference = replace(reference, optimizer=reference.optimizer_for(rule))
+    findings = []
+    for component in COMPONENTS:
+        piece = PIECES[component]
+        alone = replace(
+            SCRATCH[form] if reference is BUILTIN[form] else reference,
+            name=subject.name,
+            **{piece: getattr(subject, piece)},
+        )
+        asked = questions(component, reference, form, seed, rule)
+        replies = [(question, ask(alone, question)) for question in asked]
+        findings.append(find(component, replies, alone, reference))
+    return findings
+
+
+def _causes(
+    finding: Finding, replies: Replies, subject: Recipe, reference: Recipe
+) -> Iterator[tuple[Mistake, str]]:
+    """The mistakes that explain the replies, with the evidence, each id once."""
+    catalogue = {mistake.id: mistake for mistake in of(finding.component)}
+    if finding.component not in tells.DECIDED:
+        matched = list(_matched(finding, replies, subject, reference))
+        if matched:
+            yield from matched
+            return
+    for name, evidence in tells.told(finding.component, replies, finding.rulings, reference):
+        yield catalogue[name], evidence
+
+
+def _matched(
+    finding: Finding, replies: Replies, subject: Recipe, reference: Recipe
+) -> Iterator[tuple[Mistake, str]]:
+    """The mistakes that reply the same to every question."""
+    shown = [_shown(question, reply, subject, reference) for question, reply in replies]
+    for mistake in of(finding.component):
+        for form in mistake.forms:
+            if _same(form, shown, reference):
+                yield mistake, _evidence(finding, form, shown)
+                break
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the subject replied to a question, in each of its readings, and the right reply."""
+
+    question: Question
+    reply: Reply
+    mine: list[Signature]
+    right: Signature
+
+
+def _shown(question: Question, reply: Reply, subject: Recipe, reference: Recipe) -> _Shown:
+    right = next(_signatures(question, _right(question, reference), reference.convention))
+    return _Shown(question, reply, list(_signatures(question, reply, subject.convention)), right)
+
+
+@lru_cache(maxsize=256)
+def _right(question: Question, reference: Recipe) -> Reply:
+    """The reference's reply; it keeps no state, so that a single piece is asked only once."""
+    if not question.stacks:
+        return ask(reference, question)
+    own = force(reference, question)
+    return Reply(forced=own, again=own)
+
+
+def _same(form: Written, shown: list[_Shown], reference: Recipe) -> bool:
+    """Whether a form replies as the subject does to every question; the short ones come first."""
+    return form.make(reference) is not None and all(
+        _may_be(form, one, reference) and _is(form, one, reference)
+        for one in sorted(shown, key=lambda one: one.question.case.total_steps)
+    )
+
+
+def _may_be(form: Written, shown: _Shown, reference: Recipe) -> bool:
+    """Whether a form begins as the subject does: few steps rule most mistakes out."""
+    question = shown.question
+    if not question.stacks:
+        return True
+    begun = _beginning(form, question, reference)
+    return signature.begins_like(question, shown.reply, begun, shown.right)
+
+
+def _is(form: Written, shown: _Shown, reference: Recipe) -> bool:
+    """Whether a form's whole reply is the subject's in one of its readings."""
+    question = shown.question
+    theirs = _replied(form, question, reference)
+    dtype = question.case.torch_dtype
+    return any(mine.matches(wrong, dtype, shown.right) for wrong in theirs for mine in shown.mine)
+
+
+# What a mistake replies to a question is the same for every answer of a class.
+
+
+@lru_cache(maxsize=4096)
+def _beginning(form: Written, question: Question, reference: Recipe) -> Forced:
+    (begun,) = force(_made(form, reference), question.beginning(GLANCE))
+    return begun
+
+
+@lru_cache(maxsize=1024)
+def _replied(form: Written, question: Question, reference: Recipe) -> tuple[Signature, ...]:
+    reply = ask(_made(form, reference), question)
+    return tuple(_signatures(question, reply, reference.convention))
+
+
+def _made(form: Written, reference: Recipe) -> Recipe:
+    """A new recipe of a form that this reference can have: it may keep a state."""
+    made = form.make(reference)
+    assert made is not None
+    return made
+
+
+def _signatures(question: Question, reply: Reply, convention: Convention) -> Iterator[Signature]:
+    """The reply's signature; of a loop in each convention that it may follow."""
+    if reply.run is None:
+        yield signature.of_pieces(question, reply)
+        return
+    yield signature.of_run(reply.run, convention)
+    if convention.reduction == "none":
+        yield signature.of_run(reply.run, replace(convention, reduction="mean"))
+
+
+def _evidence(finding: Finding, form: Written, shown: list[_Shown]) -> str:
+    """What was seen, and how far the reference is from it."""
+    gap = max(one.mine[0].distance(one.right) for one in shown)
+    steps = sum(ruling.steps or ruling.question.steps for ruling in finding.rulings)
+    apart = f"; the right one differs by up to {gap:.3g}" if gap else ""
+    asked = f"all {steps} steps asked" if steps else "everything asked"
+    return f"gives what \u201c{form.name}\u201d gives on {asked}{apart}"
