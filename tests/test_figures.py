@@ -1,13 +1,9 @@
 """The figures that engine and packages have to reach: run with `-m bench`, on a quiet machine.
 
-Every ratio is taken within one process from adjacent runs in alternating order (ABBA), the minimum
-of each side in a block, the median over the blocks; it stands in pytest-benchmark's `extra_info`
-and is printed. The interleaved pairs are kept out of the benchmark's own rounds, which only show
-one side's time.
+Every ratio is that of a `harness.duel`; it stands in pytest-benchmark's `extra_info` and is
+printed. The pairs are kept out of the benchmark's own rounds, which only show one side's time.
 """
 
-import gc
-import statistics
 import subprocess
 import sys
 import time
@@ -19,6 +15,7 @@ import torch
 
 from harness.case import Case, Data
 from harness.comparison import CaseComparison
+from harness.duel import duel
 from harness.recipe import BUILTIN, SCRATCH, Recipe
 
 pytestmark = pytest.mark.bench
@@ -32,7 +29,6 @@ LARGE = Case(
     batch_size=256,
     epochs=1,
 )
-BLOCKS, PAIRS = 7, 4
 MEMORY_MB = 64
 
 
@@ -60,18 +56,8 @@ def judged(case: Case, data: Data) -> float:
 
 
 def ratio(first: Callable[[], float], second: Callable[[], float]) -> float:
-    """First over second: median over blocks of the ratio of the minima."""
-    first(), second()
-    gc.collect()
-    ratios = []
-    for block in range(BLOCKS):
-        spent: dict[bool, list[float]] = {True: [], False: []}
-        for pair in range(PAIRS):
-            order = (True, False) if (block + pair) % 2 else (False, True)
-            for is_first in order:
-                spent[is_first].append((first if is_first else second)())
-        ratios.append(min(spent[True]) / min(spent[False]))
-    return statistics.median(ratios)
+    """First over second, in pairs."""
+    return duel(first, second, name="figure", names=("first", "second")).ratio
 
 
 @pytest.fixture(params=[1, 2], ids=["1 thread", "2 threads"])
