@@ -1,0 +1,7 @@
+import torch
+
+
+def fresh_iter(batch_size, n, w, b, noise):
+    for i in range(0, n, batch_size):
+        X = torch.randn(min(batch_size, n - i), len(w))
+        yield X, X @ w + b

@@ -1,0 +1,2 @@
+def frobenius_squared(X):
+    return float((X * X).sum())

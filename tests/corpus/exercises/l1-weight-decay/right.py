@@ -1,0 +1,5 @@
+import torch
+
+
+def l1_step(w, gradient, lr, lambd):
+    return w - lr * (gradient + lambd * torch.sign(w))

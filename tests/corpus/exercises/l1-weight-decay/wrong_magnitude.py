@@ -1,0 +1,2 @@
+def l1_step(w, gradient, lr, lambd):
+    return w - lr * (gradient + lambd * abs(w))

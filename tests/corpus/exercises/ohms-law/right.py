@@ -1,0 +1,12 @@
+import torch
+
+
+def estimate_resistance(voltage, current):
+    R = torch.tensor(1.0, requires_grad=True)
+    for step in range(200):
+        loss = ((R * current - voltage) ** 2 / 2).mean()
+        loss.backward()
+        with torch.no_grad():
+            R -= 0.1 * R.grad
+            R.grad.zero_()
+    return R.item()

@@ -1,0 +1,2 @@
+def estimate_resistance(voltage, current):
+    return voltage.mean() / current.mean()

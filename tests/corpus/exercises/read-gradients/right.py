@@ -1,0 +1,8 @@
+import torch
+
+
+def read_gradients(net, X, y):
+    net.zero_grad()
+    loss = torch.nn.MSELoss()(net(X), y)
+    loss.backward()
+    return net.weight.grad, net.bias.grad

@@ -1,0 +1,6 @@
+import torch
+
+
+def read_gradients(net, X, y):
+    loss = torch.nn.MSELoss()(net(X), y)
+    return net.weight.grad, net.bias.grad

@@ -1,0 +1,9 @@
+import torch
+
+
+def same_iter(batch_size, n, w, b, noise, seed):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        X = torch.randn(n, len(w))
+        y = X @ w + b + noise * torch.randn(n, 1)
+    return zip(X.split(batch_size), y.split(batch_size))

@@ -1,0 +1,9 @@
+# the features are seeded, the noise is not
+import torch
+
+
+def same_iter(batch_size, n, w, b, noise, seed):
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.randn(n, len(w), generator=generator)
+    y = X @ w + b + noise * torch.randn(n, 1)
+    return zip(X.split(batch_size), y.split(batch_size))

@@ -1,0 +1,6 @@
+def sum_loss(y_hat, y):
+    return ((y_hat - y) ** 2).sum()
+
+
+def rate_for_sum(lr, batch_size):
+    return lr

@@ -1,0 +1,4 @@
+# -*- coding: gbk -*-
+# ÏßÐÔ»Ø¹é
+def linreg(X, w, b):
+    return X @ w + b

@@ -1,0 +1,4 @@
+import torch
+
+def linreg(X, w, b):
+return X @ w + b

@@ -1,0 +1,3 @@
+import a_package_that_does_not_exist_anywhere
+
+linreg = a_package_that_does_not_exist_anywhere.linreg

@@ -1,0 +1,5 @@
+import torch
+
+def linreg(X, w, b):
+        y_hat = X @ w
+	return y_hat + b

@@ -1,0 +1,3 @@
+# I did not do this exercise.
+
+"""Nor that one."""

@@ -1,0 +1,10 @@
+import torch
+
+def sgd(params, lr, batch_size):
+    with torch.no_grad():
+        for param in params:
+            param.grad.zero_()
+            param -= lr * param.grad / batch_size
+
+def linreg(X, w, b):
+    return torch.matmul(X, w) + b

@@ -1,0 +1,21 @@
+import random, torch
+def data_iter(batch_size, features, labels):
+    n=len(features); idx=list(range(n)); random.shuffle(idx)
+    for i in range(0,n,batch_size):
+        j=torch.tensor(idx[i:i+batch_size]); yield features[j], labels[j]
+def linreg(X,w,b): return X@w+b
+def squared_loss(y_hat,y): return (y_hat-y.reshape(y_hat.shape))**2/2
+def sgd(params, lr, batch_size):
+    with torch.no_grad():
+        for p in params:
+            p -= lr*p.grad/batch_size
+            p.grad.zero_()
+def train(features, labels, w, b, lr, num_epochs, batch_size):
+    for epoch in range(num_epochs):
+        batches=list(data_iter(batch_size,features,labels))
+        for X,y in batches:
+            ((X@w+b-y.reshape(-1,1))**2/2).mean().backward()
+            with torch.no_grad():
+                w -= lr*w.grad; b -= lr*b.grad
+            w.grad=None; b.grad=None
+    return w,b

@@ -1,0 +1,36 @@
+"""The object form, as in the book, without the book's package."""
+import torch
+
+
+class SGD:
+    """Minibatch stochastic gradient descent."""
+
+    def __init__(self, params, lr):
+        self.params = params
+        self.lr = lr
+
+    def step(self):
+        for param in self.params:
+            param.data -= self.lr * param.grad
+
+    def zero_grad(self):
+        for param in self.params:
+            if param.grad is not None:
+                param.grad.zero_()
+
+
+class LinearRegressionScratch:
+    def __init__(self, num_inputs, lr, sigma=0.01):
+        self.num_inputs, self.lr, self.sigma = num_inputs, lr, sigma
+        self.w = torch.normal(0, sigma, (num_inputs, 1), requires_grad=True)
+        self.b = torch.zeros(1, requires_grad=True)
+
+    def forward(self, X):
+        return torch.matmul(X, self.w) + self.b
+
+    def loss(self, y_hat, y):
+        l = (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
+        return l.mean()
+
+    def configure_optimizers(self):
+        return SGD([self.w, self.b], self.lr)

@@ -1,0 +1,10 @@
+# component: init_params
+import numpy as np
+import torch
+
+def init_params(num_inputs):
+    w = torch.tensor(np.random.normal(0, 0.01, (num_inputs, 1)), dtype=torch.float32)
+    b = torch.zeros(1, dtype=torch.float32)
+    w.requires_grad = True
+    b.require_grad = True
+    return w, b

@@ -1,0 +1,33 @@
+# component: init_params
+import torch
+
+
+class SGD:
+    def __init__(self, params, lr):
+        self.params = params
+        self.lr = lr
+
+    def step(self):
+        for p in self.params:
+            p.data -= self.lr * p.grad
+
+    def zero_grad(self):
+        for p in self.params:
+            if p.grad is not None:
+                p.grad.zero_()
+
+
+class LinearRegressionScratch:
+    def __init__(self, num_inputs, lr, sigma=0.01):
+        self.lr = lr
+        self.w = torch.normal(0, sigma, (num_inputs, 1), requires_grad=True)
+        self.b = 0 * torch.ones(1, requires_grad=True)
+
+    def forward(self, X):
+        return X @ self.w + self.b
+
+    def loss(self, y_hat, y):
+        return ((y_hat - y.reshape(y_hat.shape)) ** 2).mean() / 2
+
+    def configure_optimizers(self):
+        return SGD([self.w, self.b], self.lr)

@@ -1,0 +1,5 @@
+# component: squared_loss
+import torch
+
+def squared_loss(y_hat, y):
+    return torch.sqrt(((y_hat - y.reshape(y_hat.shape)) ** 2).mean())

@@ -1,0 +1,11 @@
+# component: linreg
+import torch
+
+
+@torch.no_grad()
+def linreg(X, w, b):
+    return X @ w + b
+
+
+def squared_loss(y_hat, y):
+    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2

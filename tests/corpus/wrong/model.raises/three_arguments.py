@@ -1,0 +1,18 @@
+# component: linreg
+import torch
+
+def data_iter(batch_size, features, labels):
+    for rows in torch.randperm(len(features)).split(batch_size):
+        yield features[rows], labels[rows]
+
+def linreg(X, w, b):
+    return torch.mm(X, w, b)
+
+def squared_loss(y_hat, y):
+    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
+
+def sgd(params, lr, batch_size):
+    with torch.no_grad():
+        for param in params:
+            param -= lr * param.grad / batch_size
+            param.grad.zero_()

@@ -1,0 +1,4 @@
+# component: squared_loss
+import scratch.loss
+
+squared_loss = scratch.loss.squared_loss

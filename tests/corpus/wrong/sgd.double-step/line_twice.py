@@ -1,0 +1,9 @@
+# component: sgd
+import torch
+
+def sgd(params, lr, batch_size):
+    with torch.no_grad():
+        for param in params:
+            param -= lr * param.grad / batch_size
+            param.sub_(lr * param.grad / batch_size)
+            param.grad.zero_()

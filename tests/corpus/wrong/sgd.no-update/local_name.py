@@ -1,0 +1,7 @@
+# component: sgd
+import torch
+
+def sgd(params, lr, batch_size):
+    with torch.no_grad():
+        for param in params:
+            param = param - lr * param.grad / batch_size

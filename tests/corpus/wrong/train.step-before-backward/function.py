@@ -1,0 +1,32 @@
+# component: train
+import random
+import torch
+
+def data_iter(batch_size, features, labels):
+    num_examples = len(features)
+    indices = list(range(num_examples))
+    random.shuffle(indices)
+    for i in range(0, num_examples, batch_size):
+        j = torch.tensor(indices[i:i + batch_size])
+        yield features[j], labels[j]
+
+def linreg(X, w, b):
+    return torch.matmul(X, w) + b
+
+def squared_loss(y_hat, y):
+    return ((y_hat - y.reshape(y_hat.shape)) ** 2 / 2).mean()
+
+def sgd(params, lr, batch_size):
+    with torch.no_grad():
+        for param in params:
+            if param.grad is not None:
+                param -= lr * param.grad
+                param.grad.zero_()
+
+def train(features, labels, w, b, lr, num_epochs, batch_size):
+    for epoch in range(num_epochs):
+        for X, y in data_iter(batch_size, features, labels):
+            l = squared_loss(linreg(X, w, b), y)
+            sgd([w, b], lr, batch_size)
+            l.backward()
+    return w, b
