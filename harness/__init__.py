@@ -10,7 +10,7 @@ do not wait for torch.
 from importlib import import_module
 
 _HOMES = {
-    "compare": "harness.comparison",
+    "compare": "harness.diagnosis",
     "Comparison": "harness.comparison",
     "Case": "harness.case",
     "Recipe": "harness.recipe",
@@ -18,6 +18,8 @@ _HOMES = {
     "SCRATCH": "harness.recipe",
     "BUILTIN": "harness.recipe",
     "InputError": "harness.errors",
+    "check": "harness.notebook",
+    "checks": "harness.pytest_plugin",
 }
 __all__ = [
     "BUILTIN",
@@ -27,6 +29,8 @@ __all__ = [
     "Convention",
     "InputError",
     "Recipe",
+    "check",
+    "checks",
     "compare",
 ]
 

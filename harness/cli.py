@@ -9,7 +9,10 @@ error.
 from __future__ import annotations
 
 import argparse
+import os
+import secrets
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +21,15 @@ from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.case import Case
+    from harness.check_report import Line, Roll
+    from harness.classroom import Classroom, Entry, Record
     from harness.comparison import Comparison
+    from harness.sandbox import Limits
+    from harness.worker import Workshop
 
 FORMATS = ("text", "json", "markdown", "csv")
+CHECK_FORMATS = ("text", "json", "csv", "markdown", "junit", "gradescope")
+_SUFFIXES = {"json": "json", "markdown": "md", "csv": "csv"}
 OVERRIDES = ("batch_size", "lr", "epochs", "seed", "dtype")
 
 
@@ -57,11 +66,33 @@ def _parser() -> argparse.ArgumentParser:
             "and parameter of every step, print the verdicts and write the report.",
         )
     )
+    _add_check(
+        commands.add_parser(
+            "check",
+            help="judge answers: a learner's file, a notebook, or a class",
+            description="Judge answers part by part: data_iter, linreg, squared_loss, sgd, "
+            "init_params and train, each beside the reference, with a hint where one differs. "
+            "Every answer runs in a process of its own, without network or files.",
+        )
+    )
+    _add_bench(
+        commands.add_parser(
+            "bench",
+            help="time scratch against built-in, piece by piece, in pairs",
+            description="Time scratch against built-in in pairs: every component, whole epochs, "
+            "pieces swapped one at a time, loops by hand and torch's own options. Both sides are "
+            "compared first; one that differs is not timed.",
+            epilog="with --sweep, --stream or --aa only these are run, unless --only names rows. "
+            "exit status: 0 all agree, whatever their speed; 1 a side differs; 2 the call was "
+            "wrong; 3 nothing could be timed",
+        )
+    )
     _add_report(
         commands.add_parser(
             "report",
-            help="render a report.json again, without running anything",
-            description="Render report.md, report.csv and report.html from a report.json.",
+            help="render a report.json or bench.json again, or hold two bench.json together",
+            description="Render Markdown, CSV and HTML from a report.json or a bench.json. With "
+            "two bench.json, old and new, print how the ratios moved.",
         )
     )
     _add_list(
@@ -102,15 +133,138 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_compare)
 
 
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="a .py or .ipynb file, a folder of them (nbgrader's submitted/ too), or - for "
+        "standard input",
+    )
+    parser.add_argument(
+        "--exercise",
+        metavar="NAME",
+        help="judge answers to this exercise of the book (svb list exercises)",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="ROLE=NAME",
+        help="which name of the file is which part, such as linreg=net; may be given several times",
+    )
+    parser.add_argument(
+        "--hints",
+        type=int,
+        choices=(0, 1, 2, 3),
+        default=1,
+        help="0: which part only; 1 (default): also why, and a hint; 2: also what the code does; "
+        "3: also the fix",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="of the questions (default: drawn)")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="answers at once (default: one for each core)"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, metavar="S", help="seconds an answer (default: 10)"
+    )
+    parser.add_argument(
+        "--memory", type=int, default=2048, metavar="MB", help="of an answer (default: 2048)"
+    )
+    parser.add_argument(
+        "--format",
+        choices=CHECK_FORMATS,
+        default="text",
+        help="what is printed on standard output (default: text)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="keep the results, write all formats and pages; a run that stopped goes on from there",
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="points of each part, a TOML file: [weights]"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="check one file again each time it is saved"
+    )
+    parser.add_argument(
+        "--exit-zero", action="store_true", help="end with 0 whatever the verdicts are"
+    )
+    parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    parser.set_defaults(run=_check)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="the small setting, fewer pairs")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="these rows only: a setting (small, medium, large), a group, a row, or a pattern such "
+        "as 'medium/*/*iterator*'; large runs only when it is named, for it takes minutes",
+    )
+    parser.add_argument("--sweep", action="store_true", help="how cost grows with n, d and batch")
+    parser.add_argument(
+        "--stream",
+        nargs="?",
+        type=int,
+        const=10_000_000,
+        metavar="ROWS",
+        help="train on rows in a file larger than --memory (default: 10 000 000; takes minutes)",
+    )
+    parser.add_argument(
+        "--memory", type=int, default=1024, metavar="MIB", help="for --stream (default: 1024)"
+    )
+    parser.add_argument(
+        "--aa", type=int, metavar="N", help="time a side against itself N times: false verdicts"
+    )
+    parser.add_argument(
+        "--busy", type=int, metavar="K", help="with --aa: again, beside K endless loops"
+    )
+    parser.add_argument(
+        "--budget", type=float, metavar="SECONDS", help="begin nothing after so many seconds"
+    )
+    parser.add_argument("--pairs", type=int, metavar="N", help="pairs a row (default: 60)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="threads for torch (default: 1)"
+    )
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu (default) or cuda")
+    _add_output(parser)
+    parser.set_defaults(run=_bench)
+
+
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a report.json")
+    parser.add_argument("file", metavar="FILE", help="a report.json or a bench.json")
+    parser.add_argument("new", nargs="?", metavar="NEW", help="a newer bench.json to hold beside")
     _add_output(parser)
     parser.set_defaults(run=_report)
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("cases",), help="cases: what svb compare runs")
+    parser.add_argument(
+        "what",
+        choices=("cases", "mistakes", "exercises", "pairs", "proof"),
+        help="cases: what svb compare runs; mistakes: the known ones, with hint and fix; "
+        "pairs: what stands by hand beside what is built in; "
+        "exercises: those of the book that svb check can judge, with what to write; proof: how "
+        "often svb check is right, tried anew, which takes minutes",
+    )
+    parser.add_argument(
+        "id",
+        nargs="?",
+        metavar="ID",
+        help="one mistake or exercise, in full; of proof the folder of answers to try "
+        "(default: tests/corpus where there is one)",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", help="draws of the questions for proof (default: 3)"
+    )
+    parser.add_argument("--write", type=Path, metavar="FILE", help="of proof: also as a page")
     parser.set_defaults(run=_list)
 
 
@@ -222,9 +376,228 @@ def _print(found: dict[str, Any], form: str) -> None:
     sys.stdout.write(render[form](found))
 
 
+def _check(arguments: argparse.Namespace) -> int:
+    from harness import classroom, warm
+
+    entries = classroom.collect(arguments.paths)
+    roles, limits = classroom.parse_roles(arguments.map), _limits(arguments)
+    jobs = min(arguments.jobs or os.cpu_count() or 1, len(entries))
+    with warm.start(limits, jobs) as workshop:
+        return _check_in(workshop, arguments, entries, roles)
+
+
+def _check_in(
+    workshop: Workshop, arguments: argparse.Namespace, entries: list[Entry], roles: dict[str, str]
+) -> int:
+    from harness import check_report, classroom, report
+    from harness.exercises import named
+
+    weights = check_report.read_weights(arguments.weights) if arguments.weights else None
+    seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
+    if arguments.out:
+        report.check_writable(arguments.out)
+    exercise = named(arguments.exercise).name if arguments.exercise else None
+    if arguments.watch:
+        return _watch(workshop, arguments, entries, roles, exercise, seed)
+    settings = classroom.settings(workshop.limits, roles, exercise)
+    with classroom.Register(arguments.out, settings) as register:
+        room = classroom.Classroom(entries, register, roles, exercise)
+        isolation, interrupted = _judge_answers(workshop, arguments, room, seed)
+        records = tuple(room.records())
+    roll = check_report.Roll(records, seed, arguments.hints, weights, isolation)
+    if interrupted:
+        kept = f"kept in {arguments.out}; the same call goes on from there" if arguments.out else ""
+        done = f"{len(records)} of {len(entries)} answers were judged"
+        print(f"svb: interrupted; {done}{kept and ' and are '}{kept}.", file=sys.stderr)
+    _print_check(roll, arguments.format)
+    if arguments.out:
+        from harness.environment import describe
+
+        page = check_report.write(roll, arguments.out, describe())
+        print(f"report: {page}", file=sys.stderr)
+    if interrupted:
+        return 130
+    return 0 if arguments.exit_zero else roll.check.exit_status
+
+
+def _watch(
+    workshop: Workshop,
+    arguments: argparse.Namespace,
+    entries: list[Entry],
+    roles: dict[str, str],
+    exercise: str | None,
+    seed: int,
+) -> int:
+    """Judge one answer after each save, until somebody ends it."""
+    if len(entries) != 1 or arguments.out or arguments.format != "text":
+        raise InputError("--watch is for one file, on a terminal: leave out --out and --format.")
+    from harness.check_report import answer_lines
+    from harness.grade import Grader
+    from harness.watch_file import watch
+
+    console = _console(sys.stdout)
+
+    def show(record: Record, hints: int) -> None:
+        _print_lines(console, answer_lines(record, hints))
+
+    with Grader(seed=seed, workshop=workshop) as grader:
+        return watch(
+            entries[0],
+            grader,
+            console,
+            show,
+            roles=roles,
+            exercise=exercise,
+            hints=arguments.hints,
+        )
+
+
+def _limits(arguments: argparse.Namespace) -> Limits:
+    """The limits of an answer; InputError where one makes no sense."""
+    from harness.sandbox import Limits
+
+    for name, least in (("timeout", 0.1), ("memory", 64), ("jobs", 1), ("seed", 0)):
+        value = getattr(arguments, name)
+        if value is not None and not least <= value < 2**31:
+            raise InputError(f"--{name} {value}: give a number from {least} on.")
+    return Limits(seconds=arguments.timeout, memory_bytes=arguments.memory << 20)
+
+
+def _judge_answers(
+    workshop: Workshop, arguments: argparse.Namespace, room: Classroom, seed: int
+) -> tuple[tuple[Sequence[str], Sequence[str]], bool]:
+    """Judge with a progress bar; what the isolation is, and whether somebody interrupted it."""
+    from rich import progress
+
+    from harness.grade import Grader
+
+    unchanged = 0
+    columns = (
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+    )
+    hidden = arguments.no_progress or len(room.entries) == 1
+    isolation: tuple[Sequence[str], Sequence[str]] = ((), ())
+    try:
+        with Grader(seed=seed, workshop=workshop) as grader:
+            isolation = workshop.in_force, workshop.not_in_force
+            _say_isolation(*isolation, in_full=len(room.entries) > 1)
+            bar = progress.Progress(
+                *columns, console=_console(sys.stderr), transient=True, disable=hidden
+            )
+            with bar:
+                task = bar.add_task("", total=len(room.entries), rate="")
+
+                def advance(fresh: bool) -> None:
+                    nonlocal unchanged
+                    unchanged += not fresh
+                    speed = bar.tasks[0].speed
+                    bar.update(task, advance=1, rate=f"{speed:.1f} a second" if speed else "")
+
+                room.judge(grader, advance)
+    except KeyboardInterrupt:
+        return isolation, True
+    if unchanged:
+        print(
+            f"{unchanged} of {len(room.entries)} answers have not changed: their results stand.",
+            file=sys.stderr,
+        )
+    return isolation, False
+
+
+def _say_isolation(held: Sequence[str], lacking: Sequence[str], *, in_full: bool) -> None:
+    """What of the isolation holds, in full before a class; what does not hold, always."""
+    parts, sentences = len(held) + len(lacking), f" {' '.join(held)}" if in_full else ""
+    print(f"isolation: {len(held)} of {parts} parts in force.{sentences}", file=sys.stderr)
+    if lacking:
+        print(f"isolation: not in force: {' '.join(lacking)}", file=sys.stderr)
+
+
+def _print_check(roll: Roll, form: str) -> None:
+    """On a terminal lines are coloured and wrapped; in a pipe neither."""
+    from harness import check_report
+
+    if form != "text" or not sys.stdout.isatty():
+        sys.stdout.write(check_report.RENDERERS[form](roll))
+        return
+    _print_lines(_console(sys.stdout), check_report.lines(roll))
+
+
+def _print_lines(console: Any, lines: Iterable[Line]) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for line in lines:
+        console.print(
+            Padding(Text(line.text or " ", line.style), (0, 0, 0, line.indent), expand=False)
+        )
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from rich.progress import Progress, TextColumn
+
+    from harness import bench_view, report, scaling
+
+    out = arguments.out or Path("reports") / "bench"
+    report.check_writable(out)
+    wanted = scaling.Wanted.of(arguments)
+    # no refreshing by itself: that would be a second thread beside what is timed
+    columns, console = TextColumn("{task.description}", markup=False), _console(sys.stderr)
+    with Progress(columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("", total=None)
+        bench = scaling.run_all(
+            wanted, lambda what: bar.update(task, description=what, refresh=True)
+        )
+    found = bench.to_dict()
+    written = bench_view.write(found, out)
+    _print_bench(found, arguments.format)
+    print(f"report: {written['html']}", file=sys.stderr)
+    return bench.exit_status
+
+
+def _print_bench(found: dict[str, Any], form: str) -> None:
+    from harness import bench_view
+
+    if form != "text":
+        sys.stdout.write(bench_view.RENDERERS[_SUFFIXES[form]](found))
+        return
+    console = _console(sys.stdout)
+    if found["rows"]:
+        console.print(bench_view.to_table(found, console.width))
+    for line in bench_view.summary_lines(found):
+        console.print(line, markup=False, highlight=False)
+
+
+def _report_bench(found: Any, arguments: argparse.Namespace) -> int:
+    """Render a benchmark again, or hold two of them together."""
+    from harness import bench_view, report
+
+    old = bench_view.validate(found, arguments.file)
+    if arguments.new is None:
+        bench_view.write(old, arguments.out or Path(arguments.file).parent)
+        _print_bench(old, arguments.format)
+        return 0
+    if arguments.out:
+        raise InputError("--out goes with one report; two are only printed.")
+    moved = bench_view.differences(
+        old, bench_view.validate(report.load(arguments.new), arguments.new)
+    )
+    render = {
+        "json": bench_view.differences_json,
+        "csv": bench_view.differences_csv,
+    }.get(arguments.format, bench_view.differences_markdown)
+    sys.stdout.write(render(moved))
+    return 0
+
+
 def _report(arguments: argparse.Namespace) -> int:
     from harness import report
 
+    loaded = report.load(arguments.file)
+    if arguments.new or (isinstance(loaded, dict) and loaded.get("schema") == "svb.bench/1"):
+        return _report_bench(loaded, arguments)
     found = report.read(arguments.file)
     report.write(found, arguments.out or Path(arguments.file).parent)
     _print(found, arguments.format)
@@ -232,19 +605,107 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
+    if arguments.what != "proof" and (arguments.seeds or arguments.write):
+        raise InputError("--seeds and --write go with `svb list proof` only.")
+    if arguments.what == "mistakes":
+        return _list_mistakes(arguments.id, arguments.format)
+    if arguments.what == "exercises":
+        return _list_exercises(arguments.id, arguments.format)
+    if arguments.what == "proof":
+        return _list_proof(arguments)
+    if arguments.what == "pairs" and not arguments.id:
+        return _list_pairs(arguments.format)
+    if arguments.id:
+        raise InputError(
+            f"svb list {arguments.what} shows them all; leave out {arguments.id!r}, or take "
+            "`svb list mistakes ID`."
+        )
     from harness.case import DEFAULT_CASES
 
     rows = [{"name": case.name, "purpose": case.purpose} for case in DEFAULT_CASES]
+    return _print_rows(rows, {"name": "case", "purpose": "what it is for"}, arguments.format)
+
+
+def _list_mistakes(id: str | None, form: str) -> int:  # noqa: A002 - as the argument is called
+    """All mistakes in a line each, or one in full."""
+    from harness.mistakes import MISTAKES, named, plain
+
+    if id is None:
+        rows = [plain(mistake) for mistake in MISTAKES.values()]
+        heads = {"id": "mistake", "first_stage": "first seen", "what": "what the code does"}
+        return _print_rows(rows, heads, form)
+    fields = plain(named(id))
+    if form == "json":
+        return _print_rows([fields], {}, form)
+    for name in ("what", "hint", "tell", "fix"):
+        print(f"{name:5} {fields[name]}")
+    return 0
+
+
+def _list_exercises(name: str | None, form: str) -> int:
+    """All exercises in a line each, or one with its contract."""
+    from harness.exercises import EXERCISES, lines, named, plain
+
+    if name is None:
+        rows = [plain(exercise) for exercise in EXERCISES.values()]
+        heads = {"name": "exercise", "title": "what it is about", "source": "in the book"}
+        return _print_rows(rows, heads, form)
+    exercise = named(name)
+    if form == "json":
+        return _print_rows([plain(exercise)], {}, form)
+    print("\n".join(lines(exercise)))
+    return 0
+
+
+def _list_pairs(form: str) -> int:
+    """Every public name that both packages have, with what each side follows."""
+    from harness.recipe import pairs
+
+    heads = {"name": "name", "scratch": "by hand, after", "builtin": "built in"}
+    return _print_rows(pairs(), heads, form)
+
+
+def _list_proof(arguments: argparse.Namespace) -> int:
+    """Put the judge to the test; 1 where a floor is missed."""
+    from rich.progress import Progress
+
+    from harness import proof, report
+
+    seeds = proof.SEEDS if arguments.seeds is None else arguments.seeds
+    if seeds < 1:
+        raise InputError(f"--seeds {seeds}: give a number from 1 on.")
+    corpus = proof.folder(arguments.id)
+    if arguments.write:
+        report.check_writable(arguments.write.parent)
+    if corpus is None:
+        print("no answers at hand: only the catalogue's own forms are tried.", file=sys.stderr)
+    with Progress(console=_console(sys.stderr), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        found = proof.prove(corpus, seeds, lambda what: bar.update(task, description=what))
+    if arguments.write:
+        arguments.write.write_text(proof.page(found), "utf-8")
     if arguments.format == "json":
+        import json
+
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        return found.exit_status
+    for line in proof.lines(found):
+        print(line)
+    return found.exit_status
+
+
+def _print_rows(rows: list[dict[str, Any]], heads: dict[str, str], form: str) -> int:
+    """Rows as JSON, or the columns in `heads` as a table."""
+    if form == "json":
         import json
 
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     from rich.table import Table
 
-    table = Table("case", "what it is for", box=None)
+    table = Table(*heads.values(), box=None)
     for row in rows:
-        table.add_row(row["name"], row["purpose"])
+        table.add_row(*(row[name] for name in heads))
     _console(sys.stdout).print(table)
     return 0
 

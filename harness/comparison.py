@@ -158,15 +158,15 @@ class CaseComparison:
         stacks = [(mine, pair.reference.stack(mine.positions)) for mine in pair.subject.stacks()]
         whole = [both for both in stacks if not both[0].fault]
         steps = min([len(pair.subject), *(_first_broken(*both) for both in whole)])
-        for subject, _ in stacks:
-            if subject.fault:
-                self._diverge(subject.fault[0], subject.places[0], subject.fault[1])
         cut = [(mine.until(steps), theirs.until(steps)) for mine, theirs in whole]
         cut = [both for both in cut if len(both[0])]
         standards = [
             self._judge_free(*both, *updated)
             for both, updated in zip(cut, self._updated(cut), strict=True)
         ]
+        for subject, _ in stacks:
+            if subject.fault:
+                self._diverge(subject.fault[0], subject.places[0], subject.fault[1])
         if self.forced_pass and standards:
             self._judge_forced(standards)
         self.course.advance(pair, steps)
@@ -266,11 +266,17 @@ class CaseComparison:
     def _diverge(self, stage: str, place: tuple[int, int], text: str) -> None:
         if stage == "batch":
             self.rows.diverge(*place, text)
-        elif self.runs["free"][stage].first is None:
-            self.runs["free"][stage].first = Divergence(stage, *place, text=text)
+            return
+        record = self.runs["free"][stage]
+        if record.first is None or place < (record.first.epoch, record.first.step):
+            record.first = Divergence(stage, *place, text=text)
 
     def _end(self, ending: Ending) -> None:
         self.rows.end(ending)
+        if not ending.kept:
+            epochs = len(ending.subject_epochs)
+            left = "left by the loop is not what the last update made"
+            self._diverge("parameter", (epochs, 0), left)
         used_up = [i for i, count in enumerate(ending.reference_epochs) if count == 0]
         if used_up and ending.subject_epochs == ending.reference_epochs:
             self.notes.append(
@@ -487,6 +493,7 @@ class Comparison:
     def __init__(self, name: str, cases: Sequence[CaseComparison]) -> None:
         self.name, self.cases = name, list(cases)
         self.published: dict[str, object] | None = None
+        self.findings: list[dict[str, object]] = []  # components that are at fault, and why
 
     @property
     def verdict(self) -> Level:
@@ -524,6 +531,7 @@ class Comparison:
                 "published": self.published,
                 "environment": describe(),
             }
+            | ({"findings": self.findings} if self.findings else {})
         )
         return found
 

@@ -9,19 +9,20 @@ is no cause, only what can be measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from harness import signature, tells
-from harness.case import Form, UpdateRule
+from harness import comparison, signature, tells
+from harness.case import Case, Form, UpdateRule
+from harness.comparison import CaseComparison, Comparison
 from harness.lockstep import Forced
 from harness.measure import measured
 from harness.mistake import Form as Written
 from harness.mistake import Mistake
 from harness.mistakes import of
 from harness.probe import COMPONENTS, Component, Question, Reply, ask, force, questions
-from harness.recipe import BUILTIN, PIECES, SCRATCH, Convention, Recipe
+from harness.recipe import BUILTIN, PIECES, SCRATCH, Convention, Recipe, footing
 from harness.ruling import Ruling, rule
 from harness.signature import Signature
 from harness.stage import Divergence, Level, worst
@@ -80,6 +81,20 @@ class Finding:
         """The first exception."""
         return next((ruling.raised for ruling in self.failed if ruling.raised), None)
 
+    def to_dict(self) -> dict[str, object]:
+        """What a report says of it, as plain values."""
+        first = self.first.message if self.first else None
+        raised = f"raises {self.raised.kind}: {self.raised.message}" if self.raised else None
+        return {
+            "component": self.component,
+            "level": self.level,
+            "message": first or raised,
+            "cause": {"id": self.cause.id, "evidence": self.cause.evidence} if self.cause else None,
+            "also": list(self.cause.also) if self.cause else [],
+            "what": self.mistake.what if self.mistake else None,
+            "measured": list(self.measured),
+        }
+
     @property
     def stages(self) -> tuple[str, ...]:
         """The stage at which each failed question first went wrong."""
@@ -134,16 +149,17 @@ def diagnose(
     form: Form = "mse",
     seed: int = 0,
     rule: UpdateRule = UpdateRule(),  # noqa: B008 - it is frozen
+    components: Sequence[Component] = COMPONENTS,
 ) -> list[Finding]:
-    """Put every component of a recipe into the reference by itself, and judge it.
+    """Put components of a recipe into the reference, each by itself, and judge them.
 
-    A component that is the reference's own piece passes like any other. `reference` is the built-in
-    recipe of this form where none is given; `rule` is the optimizer that the update is to be.
+    `reference` is the built-in recipe of this form where none is given; `rule` is the optimizer
+    that the update is to be.
     """
     reference = reference or BUILTIN[form]
     reference = replace(reference, optimizer=reference.optimizer_for(rule))
     findings = []
-    for component in COMPONENTS:
+    for component in components:
         piece = PIECES[component]
         alone = replace(
             SCRATCH[form] if reference is BUILTIN[form] else reference,
@@ -154,6 +170,50 @@ def diagnose(
         replies = [(question, ask(alone, question)) for question in asked]
         findings.append(find(component, replies, alone, reference))
     return findings
+
+
+def compare(
+    subject: Recipe | None = None,
+    reference: Recipe | None = None,
+    cases: Sequence[Case] | None = None,
+    *,
+    name: str = "comparison",
+    forced_pass: bool = True,
+    progress: Callable[[Case, int], None] | None = None,
+) -> Comparison:
+    """As `comparison.compare`; where a subject differs, its components are asked which is at fault.
+
+    Those at fault stand in `findings`, with the known mistake that explains them, where there is
+    one, or what can be measured.
+    """
+    found = comparison.compare(
+        subject, reference, cases, name=name, forced_pass=forced_pass, progress=progress
+    )
+    wrong = next((case for case in found.cases if case.verdict in ("different", "error")), None)
+    if wrong is not None and not wrong.case.hidden:
+        found.findings = [finding.to_dict() for finding in _at_fault(wrong)]
+    return found
+
+
+def _at_fault(wrong: CaseComparison) -> list[Finding]:
+    """The components of a case's subject that are wrong by themselves; the kit's own are right."""
+    subject = wrong.subject
+    base = footing(subject.convention)
+    same = wrong.reference.convention == subject.convention
+    reference = wrong.reference if same else base.builtin
+    own = [
+        component
+        for component, piece in PIECES.items()
+        if all(getattr(subject, piece) is not getattr(side, piece) for side in base.sides)
+    ]
+    findings = diagnose(
+        subject,
+        reference,
+        form=base.form,
+        rule=wrong.case.optimizer,
+        components=[component for component in COMPONENTS if component in own],
+    )
+    return [finding for finding in findings if not finding.passed]
 
 
 def _causes(

@@ -8,6 +8,7 @@ Where another version of torch does this otherwise, nothing changes but the time
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 from types import FunctionType
 
@@ -19,11 +20,15 @@ _MARK = "__dynamo_disable"  # what torch._compile looks for before it imports th
 
 def leave_compiler_out() -> None:
     """Mark torch's own functions as ready to be called without the compiler."""
-    for owner in (torch, random, optim.Optimizer, optim.SGD):
+    if "torch._dynamo" in sys.modules:
+        return
+    for owner in (torch, random, optim.Optimizer):
         for function in vars(owner).values():
             if isinstance(function, FunctionType) and _imports_compiler(function):
                 wrapped = inspect.unwrap(function)
                 vars(wrapped).setdefault(_MARK, wrapped)
+    # `step` tells the compiler to leave it alone, and runs without grad: only that is kept
+    optim.SGD.step = torch.no_grad()(inspect.unwrap(optim.SGD.step))  # type: ignore[method-assign]
 
 
 def _imports_compiler(function: FunctionType) -> bool:

@@ -24,7 +24,16 @@ from torch import Tensor, nn
 
 from harness.case import Case, Data
 from harness.recipe import Batch, Convention, Recipe, Side
-from harness.trace import STAGED_STEPS, Chunk, Raised, Recorder, Stack, chunk_steps, shape_fault
+from harness.trace import (
+    STAGED_STEPS,
+    Chunk,
+    Raised,
+    Recorder,
+    Stack,
+    chunk_steps,
+    plain_tensor,
+    shape_fault,
+)
 
 
 @dataclass(frozen=True)
@@ -46,12 +55,14 @@ class Pair:
 class Ending:
     """How the runs ended: batches per epoch of both sides.
 
-    `generators_agree` compares the states in which both data generators were left.
+    `generators_agree` compares the states in which both data generators were left; `kept` says that
+    the subject's loop left the parameters as its last update made them.
     """
 
     subject_epochs: list[int]
     reference_epochs: list[int]
     generators_agree: bool
+    kept: bool = True
 
 
 class UntrainableError(Exception):
@@ -186,6 +197,7 @@ def run(
         recorder.epoch_steps,
         follower.epochs,
         torch.equal(side.generator.get_state(), follower.generator.get_state()),
+        recorder.is_last(side.parameters()),
     )
 
 
@@ -341,7 +353,7 @@ class _ForcedSteps:
         self.side.load(before.split(self.sizes))
         y_hat = gradient = None
         with self._noting("prediction", k):
-            y_hat = _tensor(self.side.forward(X.clone()), "the model")
+            y_hat = plain_tensor(self.side.forward(X.clone()), "the model")
         if y_hat is None:
             return None, None
         fitting = self._shaped("prediction", k, [y_hat.shape], [y_hat.shape], len(X))
@@ -358,7 +370,7 @@ class _ForcedSteps:
         leaf = given.reshape(-1, 1).clone().requires_grad_()
         loss = slope = None
         with self._noting("loss", k):
-            loss = _tensor(self.side.loss(leaf.clone(), y.clone()), "the loss")
+            loss = plain_tensor(self.side.loss(leaf.clone(), y.clone()), "the loss")
         if loss is None:
             return None, None
         self._shaped("loss", k, [leaf.shape], [loss.shape], len(X))
@@ -400,12 +412,6 @@ class _Noting:
         stage = "gradient" if self.name == "upstream" else self.name
         self.raised.setdefault(self.name, Raised.by(error, stage, self.place))
         return True
-
-
-def _tensor(value: object, piece: str) -> Tensor:
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{piece} returned {type(value).__name__}, but should return a tensor")
-    return value
 
 
 def _stacked(rows: list[Tensor]) -> Tensor:

@@ -242,9 +242,19 @@ def _lags(records: list[Record]) -> tuple[str, str] | None:
         summed = torch.cat((torch.zeros_like(record.fresh[:1]), record.fresh.cumsum(0)[:-1]))
         if bool(record.found[0].any()):
             return None
-        if not (record.is_found(before, later) or record.is_found(summed, later)):
+        kept = record.is_found(before, later) or record.is_found(summed, later)
+        if not (kept or _entered_late(record)):
             return None
     return "train.step-before-backward", "each update finds the gradient of the step before it"
+
+
+def _entered_late(record: Record) -> bool:
+    """Whether each update but the first follows a forward pass on the batch before its own."""
+    entered, served = record.run.entered, [X for X, _ in record.chunk.batches()]
+    return len(served) > 1 and all(
+        k in entered and torch.equal(torch.cat(entered[k][1]), served[k - 1])
+        for k in range(1, len(served))
+    )
 
 
 def _never_cleared(records: list[Record]) -> tuple[str, str] | None:
@@ -339,8 +349,8 @@ _RULES: tuple[Rule, ...] = (
     _exhausted,
     _epoch_count,
     _stops_early,
-    _cleared,
     _lags,
+    _cleared,
     _never_cleared,
     _leaks,
     _copies,

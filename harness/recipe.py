@@ -8,6 +8,7 @@ both packages; it knows nothing of judging.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -478,6 +479,11 @@ class Footing:
     scratch: Recipe
     builtin: Recipe
 
+    @property
+    def sides(self) -> tuple[Recipe, Recipe]:
+        """Both."""
+        return self.scratch, self.builtin
+
 
 @lru_cache(maxsize=8)
 def footing(convention: Convention) -> Footing:
@@ -497,3 +503,18 @@ def footing(convention: Convention) -> Footing:
 def _twice(half: Loss, y_hat: Tensor, y: Tensor) -> Tensor:
     """Squares per example (m, 1), out of ½ squares."""
     return 2 * half(y_hat, y)
+
+
+def pairs() -> list[dict[str, str]]:
+    """Every public name that both packages have, with what each side follows."""
+    return [
+        {"name": name, "scratch": _source(scratch, name), "builtin": _source(builtin, name)}
+        for name in sorted(scratch.__all__, key=str.lower)
+    ]
+
+
+def _source(package: ModuleType, name: str) -> str:
+    """What the docstring gives as its source; where it gives none, what it says at first."""
+    text = inspect.getdoc(getattr(package, name)) or ""
+    first, _, source = text.partition("Source: ")
+    return " ".join((source or first.partition("\n")[0]).split())

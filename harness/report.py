@@ -298,6 +298,7 @@ def summary_lines(report: Report) -> list[str]:
         for case in by_urgency(report)
         if case["verdict"] in URGENT and case.get("reason")
     ]
+    lines += [_finding_line(finding) for finding in as_list(report.get("findings"))]
     lines += [
         f"· {one_line(case['name'])}: {one_line(note)}"
         for case in by_urgency(report)
@@ -318,6 +319,15 @@ def summary_lines(report: Report) -> list[str]:
             if not row["ok"]
         ]
     return lines
+
+
+def _finding_line(finding: dict[str, Any]) -> str:
+    """A component at fault: the known mistake with its evidence, or what can be measured."""
+    cause = as_dict(finding.get("cause"))
+    told = [f"{cause['id']}: {finding.get('what')} It {cause['evidence']}."] if cause else []
+    told += as_list(finding.get("also")) and [f"or {', '.join(as_list(finding.get('also')))}"]
+    told += as_list(finding.get("measured")) or ([] if cause else [str(finding.get("message"))])
+    return one_line(f"→ {finding.get('component')}: {'; '.join(map(str, told))}")
 
 
 def _table_row(case: dict[str, Any], varying: list[str], *, allowed: bool) -> list[Any]:

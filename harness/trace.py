@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from harness.case import bits_of
 from harness.recipe import Batch, Forward, Loss
 
 STAGES = ("batch", "prediction", "loss", "gradient", "parameter")
@@ -310,6 +311,16 @@ def shape_fault(
     return None
 
 
+def plain_tensor(value: object, piece: str) -> Tensor:
+    """What a piece returned, where it is a tensor with numbers in it; else TypeError."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{piece} returned {type(value).__name__}, but should return a tensor")
+    if value.layout is not torch.strided or value.is_meta:
+        kind = "a tensor without numbers" if value.is_meta else f"a {value.layout} tensor"
+        raise TypeError(f"{piece} returned {kind}, but should return a plain one")
+    return value
+
+
 class Recorder:
     """An observer that turns what passes the pieces of a side into chunks of steps.
 
@@ -424,6 +435,11 @@ class Recorder:
 
         return observed
 
+    def is_last(self, parameters: Sequence[Tensor]) -> bool:
+        """Whether these are, to the bit, the parameters that the last update left."""
+        left = torch.cat(self._flat(parameters))
+        return torch.equal(bits_of(left), bits_of(self._before))
+
     @property
     def raising(self) -> tuple[str, tuple[int, int]]:
         """Where an exception came from that ended the run: the stage, epoch and batch.
@@ -452,8 +468,7 @@ class Recorder:
         self.entered[len(self._places)][1].append(X.detach().clone())
 
     def _kept(self, value: Tensor, piece: str) -> Tensor:
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{piece} returned {type(value).__name__}, but should return a tensor")
+        plain_tensor(value, piece)
         return value.detach().clone() if self.copy else value.detach()
 
     def _flat(self, parameters: Sequence[Tensor]) -> list[Tensor]:

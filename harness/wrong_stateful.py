@@ -128,7 +128,8 @@ class _ShortMemory(Adam):
 
 class _CountedFromZero(Adam):
     def weight(self, beta: float, steps: int) -> float | Tensor:
-        return torch.tensor(1 - beta ** (steps - 1))  # a tensor: divides by 0 without raising
+        # a tensor divides by 0 without raising; in float64, as the plain number would
+        return torch.tensor(1 - beta ** (steps - 1), dtype=torch.float64)
 
 
 class _CountsLate(Adam):
@@ -187,6 +188,12 @@ class _DampedFromTheStart(Momentum):
 class _Forgetful(Momentum):
     def velocity(self, memory: _Memory, gradient: Tensor) -> Tensor:
         memory.mean.zero_()
+        return super().velocity(memory, gradient)
+
+
+class _AlwaysFirst(Momentum):
+    def velocity(self, memory: _Memory, gradient: Tensor) -> Tensor:
+        memory.steps = 1
         return super().velocity(memory, gradient)
 
 
@@ -310,7 +317,10 @@ MISTAKES = (
         hint="Print the velocity at the start of the second step.",
         fix="Store the velocity on the optimizer, one for each parameter.",
         tell="every change is that of a first step",
-        forms=(_momentum("velocity starts at zero each step", _Forgetful, lambda _: True),),
+        forms=(
+            _momentum("velocity starts at zero each step", _Forgetful, lambda _: True),
+            _momentum("every step is a first one", _AlwaysFirst, lambda _: True),
+        ),
         where=_on("sgd", momentum=0.9),
     ),
     _mistake(

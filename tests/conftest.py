@@ -1,6 +1,7 @@
 """What every test stands on: one copy of the code, one thread, repeatable examples."""
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +10,10 @@ import pytest
 import harness
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# An installed distribution has named the plugin to pytest by now; a bare checkout has not.
+PLUGIN = "harness.pytest_plugin"
+pytest_plugins = ["pytester"] if PLUGIN in sys.modules else ["pytester", PLUGIN]
 
 # deadline: the first call into torch takes long, and says nothing about the code under test
 hypothesis.settings.register_profile("local", deadline=None, print_blob=True)

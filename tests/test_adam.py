@@ -177,7 +177,7 @@ LONG = dataclasses.replace(SHORT, name="long", num_examples=1000)
 
 
 @pytest.mark.parametrize("lr", RATES)
-@pytest.mark.parametrize("name", ["torch's own twin", "folded", "running_power"])
+@pytest.mark.parametrize("name", ["torch's own twin"])
 def test_a_right_adam_runs_500_steps_without_an_alarm(name, lr):
     """Every step of both runs, forced and free, within what is allowed."""
     result = hold(RIGHT_ADAMS[name], dataclasses.replace(LONG, lr=lr))

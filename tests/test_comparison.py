@@ -792,7 +792,7 @@ VALID: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", VALID)
 def test_a_right_variant_passes(name, dtype):
     """Another way to write it is identical or rounding, in a tail and over two epochs as well."""
@@ -928,9 +928,31 @@ def test_infinities_become_strings():
     assert finite({"a": [math.inf, 1.0, (math.nan,)]}) == {"a": ["inf", 1.0, ["nan"]]}
 
 
-def test_compare_is_the_packages_own():
-    """`from harness import compare` needs no knowledge of the modules."""
-    assert harness.compare is compare
+def test_the_packages_own_compare_names_the_fault():
+    """`from harness import compare` also says which component is at fault, where one is."""
+
+    def absolute(y_hat, y):
+        return (y_hat - y.reshape(y_hat.shape)).abs().mean()
+
+    wrong = dataclasses.replace(SCRATCH["mse"], name="mine", loss=absolute)
+    named: Any = harness.compare
+    (finding,) = named(wrong, cases=[SMALL]).to_dict()["findings"]
+    assert (finding["component"], finding["cause"]["id"]) == ("squared_loss", "loss.absolute")
+    assert "findings" not in named(cases=[SMALL]).to_dict()
+
+
+def test_what_a_loop_leaves_must_be_what_it_trained():
+    """A loop that trains and then puts the initial parameters back has trained nothing."""
+
+    def forgetful(side):
+        SCRATCH["mse"].loop(side)
+        side.load(side.data.initial)
+
+    lost = compare(dataclasses.replace(SCRATCH["mse"], loop=forgetful), cases=[SMALL])
+    assert lost.verdict == "different"
+    assert lost.first_divergence
+    assert "left by the loop" in lost.first_divergence.message
+    assert compare(cases=[SMALL]).exit_status == 0
 
 
 def test_progress_is_told_of_each_case():

