@@ -318,7 +318,9 @@ def test_a_gradient_that_cancels_on_one_side_is_judged():
 def test_low_precision_is_never_called_different(dtype, data):
     """Small numbers only: a sum that overflows where a mean does not is a real difference.
 
-    From zero, an update so small that it underflows moves nothing: nothing was compared then.
+    From zero, an update so small that it underflows moves nothing: nothing was compared then. The
+    learning rate over the batch length stays above the smallest normal number of float16: below it
+    torch rounds the rate itself, which is rightly inconclusive.
     """
     case = data.draw(cases(dtypes=(dtype,)))
     case = dataclasses.replace(
@@ -326,7 +328,7 @@ def test_low_precision_is_never_called_different(dtype, data):
         weight=tuple(w / 10 for w in case.weight),
         bias=case.bias / 10,
         initial_std=min(case.initial_std, 0.01),
-        lr=min(case.lr, 0.03),
+        lr=min(max(case.lr, 1e-4 * case.batch_size), 0.03),
         clear_gradients=True,
     )
     result = compare(written_differently(case.form), None, [case]).cases[0]
