@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -112,6 +113,28 @@ def measured(
             yield f"{_WORDS[name]}: {sentence}"
     if not all(steady(*pair) for pair in judged):
         yield "asked the same again, it gives something else"
+    turned = next((pair for pair in replies if pair[0].turned), None)
+    if turned:
+        yield from _order(component, judged[0], turned)
+
+
+def _order(
+    component: Component, first: tuple[Question, Reply], turned: tuple[Question, Reply]
+) -> Iterator[str]:
+    """Whether rows in the opposite order give something else than their values turned round."""
+    (question, straight), (_, back) = first, turned
+    assert straight.forced is not None
+    assert back.forced is not None
+    for name in COLUMNS_OF[component]:
+        for (stack, _), mine, theirs in zip(
+            question.stacks, straight.forced, back.forced, strict=True
+        ):
+            a, b = (getattr(one, name).double() for one in (mine, theirs))
+            b = b.flip(1) if b.shape[1] == stack.rows and name != "gradient" else b
+            size = a.nan_to_num().abs().amax(1, keepdim=True)
+            if a.shape == b.shape and bool(((a - b).abs() > TIGHT * size).any()):
+                yield f"{_WORDS[name]}: depends on the order of the rows"
+                break
 
 
 _WORDS = {
@@ -136,6 +159,7 @@ def _said(by_question: list[list[Column]]) -> Iterator[str]:
         yield "only negative predictions differ"
     yield from _one_parameter(wrong)
     yield from _by_call(by_question)
+    yield from _growing(by_question)
 
 
 def _proportional(wrong: list[Column]) -> Iterator[str]:
@@ -190,6 +214,22 @@ def _by_call(by_question: list[list[Column]]) -> Iterator[str]:
     if calls and not right:
         first = "the first call is" if calls == 1 else f"the first {calls} calls are"
         yield f"{first} right, all later ones are not"
+
+
+def _growing(by_question: list[list[Column]]) -> Iterator[str]:
+    """In every question the ratio to the right values is larger with every call."""
+    if all(_grows(parts) for parts in by_question):
+        yield "grows with the step"
+
+
+def _grows(parts: list[Column]) -> bool:
+    sizes = sorted(
+        (call, float(mine.norm() / right.norm()))
+        for part in parts
+        for call, mine, right in zip(part.calls, part.mine, part.right, strict=True)
+    )
+    ratios = [ratio for _, ratio in sizes]
+    return len(ratios) > 2 and all(b > a * (1 + TIGHT) for a, b in pairwise(ratios))
 
 
 def _right_calls(parts: list[Column]) -> int:

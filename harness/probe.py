@@ -50,7 +50,8 @@ class Question:
     Each state in `stacks` comes with the derivative by its predictions that the model is handed.
     A question that is only there to part one mistake from another is not `judged`; `lr` then is
     what the optimizer is told instead of the case's. A loop need not have its rows `shuffled`
-    where it cuts the batches itself, which is no affair of its own.
+    where it cuts the batches itself, which is no affair of its own. `turned` is the first question
+    with the rows of its batches in the opposite order.
     """
 
     component: Component
@@ -58,6 +59,7 @@ class Question:
     data: Data
     stacks: tuple[tuple[Stack, Tensor], ...] = ()
     judged: bool = True
+    turned: bool = False
     lr: float | None = None
     shuffled: bool = True
 
@@ -400,7 +402,23 @@ def questions(
     if component == "sgd":
         # NaN times a gradient that was cleared is NaN; where nothing is written, nothing changes
         asked = (*asked, replace(asked[0], judged=False, lr=math.nan))
+    elif component in COLUMNS_OF:
+        asked = (*asked, _turned(asked[0]))
     return asked
+
+
+def _turned(question: Question) -> Question:
+    return replace(
+        question,
+        stacks=tuple((_rows_turned(stack), handed.flip(1)) for stack, handed in question.stacks),
+        judged=False,
+        turned=True,
+    )
+
+
+def _rows_turned(stack: Stack) -> Stack:
+    parts = {name: getattr(stack, name).flip(1) for name in ("X", "y", "prediction")}
+    return replace(stack, **parts)
 
 
 def _of_rule(base: Recipe, rule: UpdateRule, cases: Sequence[Case]) -> tuple[Question, ...]:

@@ -189,8 +189,22 @@ def updated(rule):
 
 
 MSE = SCRATCH["mse"]
+
+
+def weighed(y_hat, y):
+    """Return squared errors of which the later ones count more."""
+    weights = torch.linspace(1, 2, len(y_hat))[:, None]
+    return (weights * (y_hat - y.reshape(y_hat.shape)) ** 2).mean()
+
+
 UNEXPLAINED = {
     "ratio": ("squared_loss", scaled(MSE.loss, 0.3), "loss: ratio constant = 0.3"),
+    "order": ("squared_loss", weighed, "loss: depends on the order of the rows"),
+    "growing": (
+        "sgd",
+        updated(lambda g, lr, _i, k: (1.3 + 0.1 * k) * lr * g),
+        "update: grows with the step",
+    ),
     "ratio of an update": (
         "sgd",
         updated(lambda g, lr, _i, _k: 0.3 * lr * g),
