@@ -223,13 +223,10 @@ def test_a_form_is_seen_in_every_base(mistake, form):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"weight": (2.0,)},
-        {"weight": (2.0, -3.4, 5.6, 3.2, -0.6)},
-        {"dtype": "float64"},
-        {"flat_labels": True},
-        {"num_examples": 40, "batch_size": 8},
+        {"weight": (2.0,), "num_examples": 40, "batch_size": 8},
+        {"weight": (2.0, -3.4, 5.6, 3.2, -0.6), "dtype": "float64", "flat_labels": True},
     ],
-    ids=["d1", "d5", "float64", "flat", "even"],
+    ids=["d1-even", "d5-float64-flat"],
 )
 @pytest.mark.parametrize(("mistake", "form"), parameters())
 def test_a_form_is_seen_elsewhere(mistake, form, settings):
