@@ -22,7 +22,7 @@ from harness.mistake import Form as Written
 from harness.mistake import Mistake
 from harness.mistakes import of
 from harness.probe import COMPONENTS, Component, Question, Reply, ask, force, questions
-from harness.recipe import BUILTIN, PIECES, SCRATCH, Convention, Recipe, footing
+from harness.recipe import BUILTIN, PIECES, Convention, Recipe, footing
 from harness.ruling import Ruling, rule
 from harness.signature import Signature
 from harness.stage import Divergence, Level, worst
@@ -161,11 +161,7 @@ def diagnose(
     findings = []
     for component in components:
         piece = PIECES[component]
-        alone = replace(
-            SCRATCH[form] if reference is BUILTIN[form] else reference,
-            name=subject.name,
-            **{piece: getattr(subject, piece)},
-        )
+        alone = replace(reference, name=subject.name, **{piece: getattr(subject, piece)})
         asked = questions(component, reference, form, seed, rule)
         replies = [(question, ask(alone, question)) for question in asked]
         findings.append(find(component, replies, alone, reference))

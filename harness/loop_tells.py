@@ -20,7 +20,7 @@ from torch import Tensor
 from harness.probe import Question, Reply, Run
 from harness.recipe import Convention
 from harness.ruling import trained
-from harness.trace import Chunk
+from harness.trace import Chunk, Stack
 
 CLOSE = 1e-4
 Told = Iterator[tuple[str, str]]
@@ -70,9 +70,7 @@ class Record:
         values = torch.full((len(self.chunk), self.chunk.after.shape[1]), math.nan).double()
         for stack in self.chunk.stacks():
             if not stack.fault:
-                residual = 2 * (stack.prediction.double() - stack.y.double())
-                design = torch.cat((stack.X.double(), torch.ones_like(residual)[..., None]), 2)
-                values[stack.positions] = (residual[..., None] * design).mean(1)
+                values[stack.positions] = gradients_of_rows(stack).mean(1)
         return values
 
     @cached_property
@@ -92,6 +90,13 @@ class Record:
         """The features that the model got in each step, as far as they are known."""
         entered = self.run.entered
         return [torch.cat(entered[k][1]) for k in range(len(self.chunk)) if k in entered]
+
+
+def gradients_of_rows(stack: Stack) -> Tensor:
+    """The gradient of each row's squared error: (steps, rows, d + 1), float64."""
+    residual = 2 * (stack.prediction.double() - stack.y.double())
+    design = torch.cat((stack.X.double(), torch.ones_like(residual)[..., None]), 2)
+    return residual[..., None] * design
 
 
 def _same(a: Tensor, b: Tensor) -> bool:

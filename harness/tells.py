@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from harness.case import Data
-from harness.loop_tells import told_loop
+from harness.loop_tells import gradients_of_rows, told_loop
 from harness.measure import TIGHT, ratios
 from harness.probe import Component, Question, Reply, Run, Served
 from harness.recipe import Batch, Convention, Recipe
@@ -446,7 +446,5 @@ def _accumulates(chunks: list[Chunk], convention: Convention) -> Told:
 
 def _gradients_of_parts(stack: Stack) -> Tensor:
     """The gradient of each micro-batch's mean squared error: (parts, steps, d + 1), float64."""
-    residual = 2 * (stack.prediction.double() - stack.y.double())
-    design = torch.cat((stack.X.double(), torch.ones_like(residual)[..., None]), 2)
-    terms = residual[..., None] * design  # (steps, rows, d + 1)
-    return torch.stack([part.mean(1) for part in terms.split(stack.micros, 1)])
+    parts = gradients_of_rows(stack).split(stack.micros, 1)
+    return torch.stack([part.mean(1) for part in parts])
