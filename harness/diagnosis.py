@@ -259,7 +259,7 @@ def _right(question: Question, reference: Recipe) -> Reply:
     if not question.stacks:
         return ask(reference, question)
     own = force(reference, question)
-    return Reply(forced=own, again=own)
+    return Reply(forced=own, again=own if question.twice else None)
 
 
 def _same(form: Written, shown: list[_Shown], reference: Recipe) -> bool:

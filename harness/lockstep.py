@@ -262,16 +262,14 @@ def forced(
     raises is kept, and the other pieces run all the same. Only pieces that give a column that is
     `asked` are run; the columns of the others are empty.
     """
-    handed = [_handed(side, stack, reference) for stack, _ in stacks]
     order = sorted(
         (position, at, k)
         for at, (stack, _) in enumerate(stacks)
         for k, position in enumerate(stack.positions)
     )
-    done = [_ForcedSteps(side, stack, asked) for stack, _ in stacks]
+    done = [_ForcedSteps(side, stack, upstream, reference, asked) for stack, upstream in stacks]
     for _, at, k in order:
-        stack, upstream = stacks[at]
-        done[at].step(k, upstream[k].to(stack.prediction), handed[at][k])
+        done[at].step(k)
     return [steps.columns() for steps in done]
 
 
@@ -286,10 +284,25 @@ def _handed(side: Side, stack: Stack, reference: Convention) -> Tensor:
 class _ForcedSteps:
     """The forced steps of one stack: values by column, and what went wrong."""
 
-    def __init__(self, side: Side, stack: Stack, asked: Sequence[str]) -> None:
+    def __init__(
+        self,
+        side: Side,
+        stack: Stack,
+        upstream: Tensor,
+        reference: Convention,
+        asked: Sequence[str],
+    ) -> None:
         self.side, self.stack, self.asked = side, stack, set(asked)
         self.leaves = side.parameters()
-        self.sizes = [leaf.numel() for leaf in self.leaves]
+        sizes = [leaf.numel() for leaf in self.leaves]
+        y = stack.y if side.case.flat_labels else stack.y.unsqueeze(-1)
+        columns = (stack.X, y, stack.prediction, upstream.to(stack.prediction))
+        # split once, along the steps: a step then only takes its row of each
+        self.micros = list(
+            zip(*(column.split(stack.micros, dim=1) for column in columns), strict=True)
+        )
+        self.before = stack.before.split(sizes, dim=1)
+        self.handed = _handed(side, stack, reference).split(sizes, dim=1)
         self.rows: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
         self.faults: dict[str, tuple[int, str]] = {}
         self.raised: dict[str, Raised] = {}
@@ -299,60 +312,59 @@ class _ForcedSteps:
         stacked = {name: _stacked(self.rows[name]) for name in COLUMNS}
         return Forced(**stacked, faults=self.faults, raised=self.raised)
 
-    def step(self, k: int, upstream: Tensor, handed: Tensor) -> None:
+    def step(self, k: int) -> None:
         """Ask each piece for one step."""
-        stack, side = self.stack, self.side
-        y = stack.y[k] if side.case.flat_labels else stack.y[k].reshape(-1, 1)
-        micros = list(
-            zip(
-                *(t.split(stack.micros) for t in (stack.X[k], y, stack.prediction[k], upstream)),
-                strict=True,
-            )
-        )
         # every piece gets tensors of its own, which it may write to
-        before = stack.before[k]
+        micros = [[part[k] for part in parts] for parts in self.micros]
         if self.asked & {"prediction", "gradient"}:
-            self._keep("prediction", "gradient", [self._model(k, before, *m) for m in micros])
+            self._keep("prediction", "gradient", [self._model(k, *m) for m in micros])
         if self.asked & {"loss", "upstream"}:
             self._keep("loss", "upstream", [self._loss(k, *m) for m in micros])
         if "parameter" in self.asked:
-            self._update(k, before, handed)
+            self._update(k)
 
-    def _update(self, k: int, before: Tensor, handed: Tensor) -> None:
+    def _update(self, k: int) -> None:
         """Parameters (P,) after the update with the gradient handed over."""
         stack, side = self.stack, self.side
-        side.load(before.split(self.sizes))
-        for leaf, value in zip(self.leaves, handed.split(self.sizes), strict=True):
-            leaf.grad = value.reshape(leaf.shape).clone()
         with self._noting("parameter", k):
+            self._load(k)
+            for leaf, value in zip(self.leaves, self.handed, strict=True):
+                leaf.grad = value[k].reshape(leaf.shape).clone()
             side.update(side.recipe.convention.divisor(stack.rows))
         after = torch.cat([leaf.detach().reshape(-1) for leaf in self.leaves])
         self.rows["parameter"].append(
             torch.full_like(after, torch.nan) if "parameter" in self.raised else after
         )
 
+    def _load(self, k: int) -> None:
+        self.side.load([value[k] for value in self.before])
+
     def _keep(
         self, value: str, slope: str, found: list[tuple[Tensor | None, Tensor | None]]
     ) -> None:
         """Join the micro-batches: values and the loss's slopes side by side, gradients summed."""
-        rows, parameters = self.stack.rows, sum(self.sizes)
         values = [v for v, _ in found if v is not None]
         slopes = [s for _, s in found if s is not None]
-        nothing = self.stack.prediction.new_full((rows,), torch.nan)
-        self.rows[value].append(torch.cat(values) if len(values) == len(found) else nothing)
-        if slope == "gradient":
-            nothing = nothing.new_full((parameters,), torch.nan)
-        whole = len(slopes) == len(found)
-        joined = torch.cat if slope == "upstream" else lambda parts: torch.stack(parts).sum(0)
-        self.rows[slope].append(joined(slopes) if whole else nothing)
+        whole = len(values) == len(found)
+        self.rows[value].append(torch.cat(values) if whole else self._nothing(self.stack.rows))
+        if len(slopes) < len(found):
+            width = self.stack.rows if slope == "upstream" else self.stack.before.shape[1]
+            self.rows[slope].append(self._nothing(width))
+        elif slope == "upstream":
+            self.rows[slope].append(torch.cat(slopes))
+        else:
+            self.rows[slope].append(torch.stack(slopes).sum(0))
+
+    def _nothing(self, width: int) -> Tensor:
+        return self.stack.prediction.new_full((width,), torch.nan)
 
     def _model(
-        self, k: int, before: Tensor, X: Tensor, _y: Tensor, _given: Tensor, upstream: Tensor
+        self, k: int, X: Tensor, _y: Tensor, _given: Tensor, upstream: Tensor
     ) -> tuple[Tensor | None, Tensor | None]:
         """Prediction (m,) and gradient (P,) of one micro-batch."""
-        self.side.load(before.split(self.sizes))
         y_hat = gradient = None
         with self._noting("prediction", k):
+            self._load(k)
             y_hat = plain_tensor(self.side.forward(X.clone()), "the model")
         if y_hat is None:
             return None, None
@@ -451,6 +463,16 @@ def _old_objects_left_alone() -> Iterator[None]:
             gc.unfreeze()
 
 
+def seed_torch(seed: int) -> None:
+    """As `torch.manual_seed`, which without CUDA keeps a trace of its caller for later, each time.
+
+    Seeds the generators of the CPU and of all CUDA devices.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
+
+
 @contextmanager
 def determinism(seed: int) -> Iterator[None]:
     """Seed every global generator and ask for deterministic kernels; put all back at the end.
@@ -472,7 +494,7 @@ def determinism(seed: int) -> Iterator[None]:
     try:
         random.seed(seed)
         np.random.seed(seed % 2**32)
-        torch.manual_seed(seed)
+        seed_torch(seed)
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
         torch.set_float32_matmul_precision("highest")

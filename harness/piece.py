@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 from types import CodeType
 from typing import Any
 
@@ -43,10 +45,11 @@ class Piece:
 
     def __call__(self, **values: Any) -> Any:
         """Call it; `values` are named by their kinds, those that it does not take are left out."""
-        namespace = getattr(inspect.unwrap(self.function), "__globals__", {})
-        namespace.update(
-            {name: values[kind] for name, kind in self.names.items() if kind in values}
-        )
+        if self.names:
+            namespace = getattr(inspect.unwrap(self.function), "__globals__", {})
+            namespace.update(
+                {name: values[kind] for name, kind in self.names.items() if kind in values}
+            )
         with self.as_called():
             return self._call(values)
 
@@ -58,12 +61,14 @@ class Piece:
         if self.arguments is None:
             takes = BY_COMPONENT[self.component].takes
             return self.function(*(values[kind] for kind in takes if kind in values))
-        kinds = self.arguments
-        order = inspect.signature(self.function).parameters
-        known = {n: values[k] for n, k in kinds.items() if k in values} | dict(self.constants)
-        taken = {name: known[name] for name in order if name in known}
-        positional, named = _passed(self.function, taken)
+        known = {n: values[k] for n, k in self.arguments.items() if k in values}
+        known |= self.constants
+        positional, named = _passed(self._parameters, known)
         return self.function(*positional, **named)
+
+    @cached_property
+    def _parameters(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self.function).parameters
 
     def bound(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """What the arguments of a call mean, by kind; TypeError where the call does not fit."""
@@ -79,14 +84,17 @@ class Piece:
             return {}
 
 
-def _passed(function: Any, taken: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def _passed(
+    parameters: Mapping[str, inspect.Parameter], known: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
     """The arguments, by position as far as that goes: some wrappers map only those."""
     positional: list[Any] = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name not in taken or parameter.kind in _NAMED_ONLY:
+    for name, parameter in parameters.items():
+        if name not in known or parameter.kind in _NAMED_ONLY:
             break
-        positional.append(taken[name])
-    return positional, dict([*taken.items()][len(positional) :])
+        positional.append(known[name])
+    later = islice(parameters, len(positional), None)
+    return positional, {name: known[name] for name in later if name in known}
 
 
 _NAMED_ONLY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.KEYWORD_ONLY)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from harness.case import Case, Data, Form, UpdateRule
-from harness.lockstep import Forced, determinism, forced
+from harness.lockstep import Forced, determinism, forced, seed_torch
 from harness.recipe import Batch, Recipe
 from harness.trace import Chunk, Entered, Raised, Recorder, Stack
 
@@ -39,6 +39,7 @@ COLUMNS_OF = {
     "squared_loss": ("loss", "upstream"),
     "sgd": ("parameter",),
 }
+PARTING = 4  # steps of a question that only parts one mistake from another
 WIDE = 1000  # inputs of the draw whose standard deviation is measured
 DRAWS = 4
 
@@ -50,8 +51,9 @@ class Question:
     Each state in `stacks` comes with the derivative by its predictions that the model is handed.
     A question that is only there to part one mistake from another is not `judged`; `lr` then is
     what the optimizer is told instead of the case's. A loop need not have its rows `shuffled`
-    where it cuts the batches itself, which is no affair of its own. `turned` is the first question
-    with the rows of its batches in the opposite order.
+    where it cuts the batches itself, which is no affair of its own. `turned` is the beginning of
+    the first question with the rows of its batches in the opposite order. `twice` asks a single
+    piece for the same again, of a side built anew.
     """
 
     component: Component
@@ -60,6 +62,7 @@ class Question:
     stacks: tuple[tuple[Stack, Tensor], ...] = ()
     judged: bool = True
     turned: bool = False
+    twice: bool = False
     lr: float | None = None
     shuffled: bool = True
 
@@ -137,7 +140,7 @@ class Run:
 class Reply:
     """What a component did with a question; the part that the question asked for.
 
-    `again` are the forced steps asked a second time, of a side built anew.
+    `again` are the forced steps of a question that is asked `twice`.
     """
 
     forced: list[Forced] | None = None
@@ -164,7 +167,8 @@ def ask(recipe: Recipe, question: Question, shift: int = 0) -> Reply:
             return Reply(drawn=_draw(recipe, question))
         if question.component == "train":
             return Reply(run=_train(recipe, question))
-        return Reply(forced=_force(recipe, question), again=_force(recipe, question))
+        once = _force(recipe, question)
+        return Reply(forced=once, again=_force(recipe, question) if question.twice else None)
 
 
 def force(recipe: Recipe, question: Question) -> list[Forced]:
@@ -187,7 +191,7 @@ def _serve(recipe: Recipe, question: Question, seed: int) -> Served:
     features, labels = data.features.clone(), data.labels.clone()
     most = 2 * -(-case.n // case.batch_size) + case.n
     epochs, raised, endless = _epochs(recipe, case, features, labels, most, case.epochs)
-    torch.manual_seed(seed + 1)
+    seed_torch(seed + 1)
     other_case = replace(case, seed=seed + 1)
     copies = data.features.clone(), data.labels.clone()
     other, *_ = _epochs(recipe, other_case, *copies, most, 1)
@@ -395,23 +399,28 @@ def questions(
         for at, case in enumerate(cases)
     ]
     if component == "sgd" and not rule.is_plain:
-        return _of_rule(base, rule, named)
-    asked = tuple(
-        replace(_question(component, base, case), shuffled=not fit.cuts) for case in named
-    )
-    if component == "sgd":
-        # NaN times a gradient that was cleared is NaN; where nothing is written, nothing changes
-        asked = (*asked, replace(asked[0], judged=False, lr=math.nan))
-    elif component in COLUMNS_OF:
-        asked = (*asked, _turned(asked[0]))
-    return asked
+        asked = _of_rule(base, rule, named)
+    else:
+        asked = [replace(_question(component, base, case), shuffled=not fit.cuts) for case in named]
+    if component not in COLUMNS_OF:
+        return tuple(asked)
+    first, *others = asked
+    return (replace(first, twice=True), *others, *_parting(first, rule))
+
+
+def _parting(first: Question, rule: UpdateRule) -> list[Question]:
+    """Questions that only part one mistake from another: a few steps of the first one, changed."""
+    few = replace(first.beginning(PARTING), judged=False)
+    if first.component != "sgd":
+        return [_turned(few)]
+    # NaN times a gradient that was cleared is NaN; where nothing is written, nothing changes
+    return [replace(few, lr=math.nan)] if rule.is_plain else []
 
 
 def _turned(question: Question) -> Question:
     return replace(
         question,
         stacks=tuple((_rows_turned(stack), handed.flip(1)) for stack, handed in question.stacks),
-        judged=False,
         turned=True,
     )
 
@@ -421,13 +430,13 @@ def _rows_turned(stack: Stack) -> Stack:
     return replace(stack, **parts)
 
 
-def _of_rule(base: Recipe, rule: UpdateRule, cases: Sequence[Case]) -> tuple[Question, ...]:
+def _of_rule(base: Recipe, rule: UpdateRule, cases: Sequence[Case]) -> list[Question]:
     """Updates that may keep a state: also in float64, also with gradients of the size of eps."""
     first, *_, wide = (replace(case, optimizer=rule, lr=0.01) for case in cases)
     exact = replace(wide, dtype="float64", name=f"{wide.name}, float64")
     tiny = replace(exact, seed=exact.seed + 1, name=f"{wide.name}, tiny gradients")
     sizes = ((first, _COMMON), (wide, _COMMON), (exact, _COMMON), (tiny, _TINY))
-    return tuple(_question("sgd", base, case, size) for case, size in sizes)
+    return [_question("sgd", base, case, size) for case, size in sizes]
 
 
 def _question(component: Component, base: Recipe, case: Case, size: float = _COMMON) -> Question:

@@ -76,11 +76,12 @@ def rule(question: Question, reply: Reply, subject: Recipe, reference: Recipe) -
 
 def _rule_pieces(question: Question, reply: Reply, subject: Recipe, reference: Recipe) -> Ruling:
     assert reply.forced is not None
-    assert reply.again is not None
     standards = _standards(question, reference)
-    once = standards.records(reply.forced, subject.convention)
-    steady = standards.alike(reply.forced, reply.again)
-    again = once if steady else standards.records(reply.again, subject.convention)
+    again = once = standards.records(reply.forced, subject.convention)
+    if question.twice:
+        assert reply.again is not None
+        if not standards.alike(reply.forced, reply.again):
+            again = standards.records(reply.again, subject.convention)
     levels = [record.level for record in once.values()]
     firsts = [record.first for record in once.values() if record.first]
     raised = [record.raised for record in once.values() if record.raised]

@@ -72,22 +72,23 @@ def _finite(values: Tensor) -> Tensor:
 
 
 def of_pieces(question: Question, reply: Reply) -> Signature:
-    """The signature of a single piece, asked twice."""
+    """The signature of a single piece, of both rounds where it is asked twice."""
     assert reply.forced is not None
-    assert reply.again is not None
     columns = COLUMNS_OF[question.component]
-    rounds = [*reply.forced, *reply.again]
+    rounds = [*reply.forced, *(reply.again or ())]
     facts = tuple(_fact(got, name) for got in rounds for name in columns)
     values = tuple(getattr(got, name) for got in rounds for name in columns)
     return Signature(facts, values)
 
 
 def steady(question: Question, reply: Reply) -> bool:
-    """Whether a single piece replies the same, up to rounding, when it is asked the same again."""
+    """Whether a single piece replies the same, up to rounding, when it is asked the same again.
+
+    True where it is not asked twice.
+    """
     assert reply.forced is not None
-    assert reply.again is not None
     once, again = (
-        of_pieces(question, Reply(forced=r, again=r)) for r in (reply.forced, reply.again)
+        of_pieces(question, Reply(forced=r)) for r in (reply.forced, reply.again or reply.forced)
     )
     return once.matches(again, question.case.torch_dtype)
 
