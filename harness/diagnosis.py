@@ -16,19 +16,18 @@ from functools import lru_cache
 from harness import comparison, signature, tells
 from harness.case import Case, Form, UpdateRule
 from harness.comparison import CaseComparison, Comparison
-from harness.lockstep import Forced
 from harness.measure import measured
 from harness.mistake import Form as Written
 from harness.mistake import Mistake
 from harness.mistakes import of
-from harness.probe import COMPONENTS, Component, Question, Reply, ask, force, questions
+from harness.probe import COMPONENTS, Component, Question, Reply, ask, glance, own_reply, questions
 from harness.recipe import BUILTIN, PIECES, Convention, Recipe, footing
 from harness.ruling import Ruling, rule
 from harness.signature import Signature
 from harness.stage import Divergence, Level, worst
 from harness.trace import Raised
 
-GLANCE = 2  # steps of a single piece that are looked at first
+GLANCE = 2  # steps that are looked at first
 
 
 @dataclass(frozen=True)
@@ -249,17 +248,8 @@ class _Shown:
 
 
 def _shown(question: Question, reply: Reply, subject: Recipe, reference: Recipe) -> _Shown:
-    right = next(_signatures(question, _right(question, reference), reference.convention))
+    right = next(_signatures(question, own_reply(reference, question), reference.convention))
     return _Shown(question, reply, list(_signatures(question, reply, subject.convention)), right)
-
-
-@lru_cache(maxsize=256)
-def _right(question: Question, reference: Recipe) -> Reply:
-    """The reference's reply; it keeps no state, so that a single piece is asked only once."""
-    if not question.stacks:
-        return ask(reference, question)
-    own = force(reference, question)
-    return Reply(forced=own, again=own if question.twice else None)
 
 
 def _same(form: Written, shown: list[_Shown], reference: Recipe) -> bool:
@@ -272,11 +262,8 @@ def _same(form: Written, shown: list[_Shown], reference: Recipe) -> bool:
 
 def _may_be(form: Written, shown: _Shown, reference: Recipe) -> bool:
     """Whether a form begins as the subject does: few steps rule most mistakes out."""
-    question = shown.question
-    if not question.stacks:
-        return True
-    begun = _beginning(form, question, reference)
-    return signature.begins_like(question, shown.reply, begun, shown.right)
+    begun = _beginning(form, shown.question, reference)
+    return signature.begins_like(shown.question, shown.reply, begun, shown.right)
 
 
 def _is(form: Written, shown: _Shown, reference: Recipe) -> bool:
@@ -291,9 +278,8 @@ def _is(form: Written, shown: _Shown, reference: Recipe) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _beginning(form: Written, question: Question, reference: Recipe) -> Forced:
-    (begun,) = force(_made(form, reference), question.beginning(GLANCE))
-    return begun
+def _beginning(form: Written, question: Question, reference: Recipe) -> Reply:
+    return glance(_made(form, reference), question, GLANCE)
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -26,7 +27,7 @@ from harness.mistakes import named
 from harness.probe import Question, Reply, Served
 from harness.recipe import Footing
 from harness.sandbox import Limits
-from harness.wire import unpack
+from harness.wire import Parcel, unpack
 from harness.worker import Outcome, Workshop
 
 Verdict = Literal["pass", "fail", "error", "inconclusive"]
@@ -324,12 +325,16 @@ class _Judge:
 
     def _finding(self, target: str, told: dict[str, Any]) -> Finding:
         base, put = asked(target, told, self.seed)
-        assert self.outcome.reply is not None
-        replies = _replies(self.outcome.reply, target, put)
+        replies = _replies(self._parcels, target, put)
         finding = find(ASKED[target], replies, base.scratch, base.builtin)
         if target == "data_iter" and finding.cause and finding.cause.also:
             return self._asked_afresh(finding, replies, base)
         return finding
+
+    @cached_property
+    def _parcels(self) -> dict[tuple[str, int], Parcel]:
+        assert self.outcome.reply is not None
+        return opened(self.outcome.reply)
 
     def _asked_afresh(
         self, finding: Finding, replies: list[tuple[Question, Reply]], base: Footing
@@ -338,7 +343,7 @@ class _Judge:
         message = self.fresh(self.submission)
         if message is None:
             return finding
-        others = _replies(message, "data_iter", [question for question, _ in replies])
+        others = _replies(opened(message), "data_iter", [question for question, _ in replies])
         return find("data_iter", afresh(replies, others), base.scratch, base.builtin)
 
 
@@ -370,18 +375,10 @@ def _with_other(served: Served, other: Served) -> Served:
 
 
 def _replies(
-    message: Message, target: str, put: Sequence[Question]
+    parcels: dict[tuple[str, int], Parcel], target: str, put: Sequence[Question]
 ) -> list[tuple[Question, Reply]]:
     """The replies of one component to all its questions; `MalformedError` where one is missing."""
-    found = {
-        int(reply["question"]): reply["facts"]
-        for reply in message.facts["replies"]
-        if reply["target"] == target
-    }
-    return [
-        (question, unpack(opened(message, target, at, found[at])))
-        for at, question in enumerate(put)
-    ]
+    return [(question, unpack(parcels[target, at])) for at, question in enumerate(put)]
 
 
 def _counts(failure: dict[str, Any], kind: str) -> bool:

@@ -135,7 +135,7 @@ _LARGEST = {"lr": 1e6, "epochs": 100, "batch_size": 10_000, "num_examples": 10_0
 
 
 def _interview(parcel: Parcel, answer: Answer, target: str, facts: dict[str, Any]) -> None:
-    """Add the replies of one component, each with its arrays under a prefix of its own.
+    """Add the replies of one component, each with its arrays under a prefix of its own: `opened`.
 
     `shift` moves all seeds but those that the questions are drawn from.
     """
@@ -143,18 +143,18 @@ def _interview(parcel: Parcel, answer: Answer, target: str, facts: dict[str, Any
     base, all_asked = asked(target, told, facts["seed"])
     for at, question in enumerate(all_asked):
         reply = ask(answer.recipe(target, base.scratch), question, shift=facts.get("shift", 0))
-        prefix = f"{target}.{at}."
         packed = pack(reply)
         parcel.facts["replies"].append({"target": target, "question": at, "facts": packed.facts})
-        parcel.arrays |= {prefix + name: array for name, array in packed.arrays.items()}
+        parcel.arrays |= {f"{target}/{at}/{name}": array for name, array in packed.arrays.items()}
 
 
-def opened(message: Message, target: str, at: int, facts: dict[str, Any]) -> Parcel:
-    """The parcel of one reply out of a whole message."""
-    prefix = f"{target}.{at}."
-    arrays = {
-        name.removeprefix(prefix): array
-        for name, array in message.arrays.items()
-        if name.startswith(prefix)
+def opened(message: Message) -> dict[tuple[str, int], Parcel]:
+    """The replies of a whole message, by target and number of the question."""
+    parcels = {
+        (str(reply["target"]), int(reply["question"])): Parcel(reply["facts"])
+        for reply in message.facts["replies"]
     }
-    return Parcel(facts, arrays)
+    for path, array in message.arrays.items():
+        target, at, name = path.split("/", 2)
+        parcels[target, int(at)].arrays[name] = array
+    return parcels

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from harness.agreement import unit_roundoff
 from harness.examine import usable
-from harness.probe import COLUMNS_OF, Component, Question, Reply, force
+from harness.probe import COLUMNS_OF, Component, Question, Reply, own_reply
 from harness.recipe import Recipe
 from harness.signature import ROUNDINGS, steady
 from harness.trace import Stack
@@ -69,7 +69,8 @@ def columns(question: Question, reply: Reply, reference: Recipe) -> Iterator[Col
     """Columns of right shape, beside those of the reference on the same states."""
     assert reply.forced is not None
     roundings = ROUNDINGS * unit_roundoff(question.case.torch_dtype)
-    rights = force(reference, question)
+    rights = own_reply(reference, question).forced
+    assert rights is not None
     for (stack, _), got, right in zip(question.stacks, reply.forced, rights, strict=True):
         for name in COLUMNS_OF[question.component]:
             mine, wanted = (getattr(one, name).double() for one in (got, right))

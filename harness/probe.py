@@ -166,15 +166,27 @@ def ask(recipe: Recipe, question: Question, shift: int = 0) -> Reply:
         if question.component == "init_params":
             return Reply(drawn=_draw(recipe, question))
         if question.component == "train":
-            return Reply(run=_train(recipe, question))
+            return Reply(run=_train(recipe, question, 4 * question.case.total_steps + 16))
         once = _force(recipe, question)
         return Reply(forced=once, again=_force(recipe, question) if question.twice else None)
 
 
-def force(recipe: Recipe, question: Question) -> list[Forced]:
-    """What a single piece replies when it is asked once."""
+def glance(recipe: Recipe, question: Question, steps: int) -> Reply:
+    """What a single piece or a loop does with the first steps of a question, asked once."""
     with determinism(question.case.seed):
-        return _force(recipe, question)
+        if question.component == "train":
+            return Reply(run=_train(recipe, question, steps))
+        return Reply(forced=_force(recipe, question.beginning(steps)))
+
+
+@lru_cache(maxsize=256)
+def own_reply(recipe: Recipe, question: Question) -> Reply:
+    """What one of the kit's own sides replies: it keeps no state, so that one round is enough."""
+    if question.component not in COLUMNS_OF:
+        return ask(recipe, question)
+    with determinism(question.case.seed):
+        once = _force(recipe, question)
+    return Reply(forced=once, again=once if question.twice else None)
 
 
 def _force(recipe: Recipe, question: Question) -> list[Forced]:
@@ -287,9 +299,9 @@ def _one_step(data: Data, drawn: tuple[Tensor, Tensor]) -> tuple[list[bool], Rai
 # The loop.
 
 
-def _train(recipe: Recipe, question: Question) -> Run:
+def _train(recipe: Recipe, question: Question, most: int) -> Run:
+    """A loop's run, which ends with an exception where it makes as many updates as `most`."""
     case, data = question.case, question.data
-    most = 4 * case.total_steps + 16
     chunks: list[Chunk] = []
 
     def full(chunk: Chunk) -> None:

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from harness.comparison import CaseComparison
 from harness.examine import STAGE_OF, Standard, by_stage, examine
-from harness.lockstep import Forced, UntrainableError, determinism, forced
+from harness.lockstep import Forced, UntrainableError, determinism
 from harness.oracle import Expected, Oracle
-from harness.probe import COLUMNS_OF, DRAWS, Drawn, Question, Reply, Run, Served, ask
+from harness.probe import COLUMNS_OF, DRAWS, Drawn, Question, Reply, Run, Served, own_reply
 from harness.recipe import Convention, Recipe, footing
 from harness.rows import CHANCE, RowJudge
 from harness.stage import Divergence, Level, StageRecord, worst
@@ -134,18 +134,18 @@ class _Standards:
     """What a single piece should have replied to a question, and what the reference replies."""
 
     def __init__(self, question: Question, reference: Recipe) -> None:
-        case, stacks = question.case, list(question.stacks)
+        case, stacks = question.case, question.stacks
         self.dtype, self.asked = case.torch_dtype, COLUMNS_OF[question.component]
         lr = case.lr * reference.convention.factor
         self.oracle = Oracle(reference, case, question.data, lr)
-        side = reference.build(case, question.data)
-        self.own = forced(side, stacks, reference.convention, self.asked)
+        self.own = own_reply(reference, question).forced or []
         self.factor = reference.convention.factor
         self.convention = convention = reference.convention
         updates = self.oracle.history().follow([stack for stack, _ in stacks], convention)
         self.standards = [
             self._measured(
-                Standard(stack, self.oracle.expect(stack, convention, handed, updated), {}, {}), own
+                Standard(stack, self.oracle.expect(stack, convention, handed, updated), {}, {}),
+                own,
             )
             for (stack, handed), own, updated in zip(stacks, self.own, updates, strict=True)
         ]
@@ -286,9 +286,11 @@ def _rule_run(question: Question, run: Run, subject: Recipe, reference: Recipe) 
     amiss = _structure(question, run)
     if amiss is None:
         for side in (reference, *footing(reference.convention).sides):
-            own = _own_run(question, side, reference)
-            if own.passed and _is_own(run, own.run):
-                return own.ruling
+            same = own_reply(side, question).run
+            if same and _is_own(run, same):
+                judged = _own_ruling(question, side, reference)
+                if judged.passed:  # by the float64 twin of the reference
+                    return judged
     if run.chunk and (amiss is None or amiss.stage != "batch"):
         found = _followed(question, run, subject, reference)
         if amiss is None or (found.first and _when(found.first) < _when(amiss)):
@@ -296,24 +298,12 @@ def _rule_run(question: Question, run: Run, subject: Recipe, reference: Recipe) 
     return Ruling(question, "different", amiss, steps=steps)
 
 
-@dataclass(frozen=True)
-class _Own:
-    """What one of the kit's own sides does with a question, and what that comes to."""
-
-    run: Run
-    ruling: Ruling
-
-    @property
-    def passed(self) -> bool:
-        """Whether it stands up to the float64 twin of the reference."""
-        return self.ruling.passed
-
-
 @lru_cache(maxsize=64)
-def _own_run(question: Question, side: Recipe, reference: Recipe) -> _Own:
-    run = ask(side, question).run
+def _own_ruling(question: Question, side: Recipe, reference: Recipe) -> Ruling:
+    """What the run of one of the kit's own sides comes to."""
+    run = own_reply(side, question).run
     assert run is not None
-    return _Own(run, _follow(question, run, side, reference))
+    return _follow(question, run, side, reference)
 
 
 def _is_own(run: Run, own: Run) -> bool:

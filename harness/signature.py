@@ -93,17 +93,36 @@ def steady(question: Question, reply: Reply) -> bool:
     return once.matches(again, question.case.torch_dtype)
 
 
-def begins_like(question: Question, reply: Reply, beginning: Forced, right: Signature) -> bool:
-    """Whether a single piece began, up to rounding, with these steps; `right` as in `matches`.
+def begins_like(question: Question, reply: Reply, beginning: Reply, right: Signature) -> bool:
+    """Whether a piece or a loop began, up to rounding, with these steps; `right` as in `matches`.
 
-    False only where the signatures cannot match either: facts are left out, and NaN stands behind
-    values that may be of a longer step later on.
+    False only where the signatures cannot match either.
     """
+    if reply.run and beginning.run:
+        return _run_begins_like(question, reply.run, beginning.run, right)
     assert reply.forced is not None
+    assert beginning.forced is not None
+    return _pieces_begin_like(question, reply.forced[0], beginning.forced[0], right)
+
+
+def _run_begins_like(question: Question, run: Run, beginning: Run, right: Signature) -> bool:
+    if run.chunk is None or beginning.chunk is None:
+        return (run.chunk is None) == (beginning.chunk is None)
+    steps = len(beginning.chunk)
+    if run.chunk.places[:steps] != beginning.chunk.places:
+        return False
+    size, after = right.values[0][:steps], run.chunk.after[:steps]
+    return _close(after, beginning.chunk.after, question.case.torch_dtype, size)
+
+
+def _pieces_begin_like(
+    question: Question, reply: Forced, beginning: Forced, right: Signature
+) -> bool:
+    """Facts are left out, and NaN stands behind values that may be of a longer step later on."""
     columns = COLUMNS_OF[question.component]
     for column, size in zip(columns, right.values, strict=False):
         first = getattr(beginning, column)
-        mine = getattr(reply.forced[0], column)[: len(first)]
+        mine = getattr(reply, column)[: len(first)]
         missing = mine.shape[1] - first.shape[1]
         if missing < 0:
             return False

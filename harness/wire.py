@@ -17,6 +17,7 @@ from torch import Tensor
 from harness.lockstep import COLUMNS, Forced
 from harness.message import DTYPES, MalformedError
 from harness.probe import Drawn, Reply, Run, Served
+from harness.recipe import Batch
 from harness.trace import Chunk, Lane, Raised
 
 Facts = dict[str, Any]
@@ -80,9 +81,11 @@ def unpack(parcel: Parcel) -> Reply:
 
 
 def _pack_forced(parcel: Parcel, prefix: str, got: Forced) -> Facts:
-    for name in COLUMNS:
+    filled = [name for name in COLUMNS if len(getattr(got, name))]
+    for name in filled:
         parcel.put(f"{prefix}.{name}", getattr(got, name))
     return {
+        "columns": filled,
         "faults": got.faults,
         "raised": {name: asdict(raised) for name, raised in got.raised.items()},
     }
@@ -97,7 +100,10 @@ def _forced_list_again(parcel: Parcel, facts: list[Facts]) -> list[Forced]:
 
 
 def _unpack_forced(parcel: Parcel, prefix: str, facts: Facts) -> Forced:
-    columns = {name: parcel.take(f"{prefix}.{name}", 2) for name in COLUMNS}
+    columns = {
+        name: parcel.take(f"{prefix}.{name}", 2) if name in facts["columns"] else torch.empty(0, 0)
+        for name in COLUMNS
+    }
     faults = {
         _column(name): (int(k), str(text)) for name, (k, text) in dict(facts["faults"]).items()
     }
@@ -130,16 +136,11 @@ def _perhaps_raised(facts: Facts | None) -> Raised | None:
 
 
 def _pack_served(parcel: Parcel, served: Served) -> Facts:
-    for name, epochs in (("epochs", served.epochs), ("other", served.other)):
-        for e, batches in enumerate(epochs):
-            for k, (X, y) in enumerate(batches):
-                parcel.put(f"{name}.{e}.{k}.X", X)
-                parcel.put(f"{name}.{e}.{k}.y", y)
     parcel.put("features", served.features)
     parcel.put("labels", served.labels)
     return {
-        "epochs": [len(batches) for batches in served.epochs],
-        "other": [len(batches) for batches in served.other],
+        "epochs": [_pack_epoch(parcel, f"epochs.{e}", b) for e, b in enumerate(served.epochs)],
+        "other": [_pack_epoch(parcel, f"other.{e}", b) for e, b in enumerate(served.other)],
         "raised": asdict(served.raised) if served.raised else None,
         "endless": served.endless,
     }
@@ -147,13 +148,7 @@ def _pack_served(parcel: Parcel, served: Served) -> Facts:
 
 def _unpack_served(parcel: Parcel, facts: Facts) -> Served:
     epochs, other = (
-        [
-            [
-                (parcel.take(f"{name}.{e}.{k}.X"), parcel.take(f"{name}.{e}.{k}.y"))
-                for k in range(int(count))
-            ]
-            for e, count in enumerate(facts[name])
-        ]
+        [_unpack_epoch(parcel, f"{name}.{e}", *parts) for e, parts in enumerate(facts[name])]
         for name in ("epochs", "other")
     )
     return Served(
@@ -164,6 +159,37 @@ def _unpack_served(parcel: Parcel, facts: Facts) -> Served:
         _perhaps_raised(facts["raised"]),
         bool(facts["endless"]),
     )
+
+
+def _pack_epoch(parcel: Parcel, prefix: str, batches: list[Batch]) -> list[Any]:
+    return [
+        _pack_parts(parcel, f"{prefix}.{name}", list(parts))
+        for name, parts in zip("Xy", zip(*batches, strict=True), strict=False)
+    ]
+
+
+def _unpack_epoch(parcel: Parcel, prefix: str, *packed: Any) -> list[Batch]:
+    """The batches of an epoch; `packed` are two, or none where nothing was served."""
+    parts = [_unpack_parts(parcel, f"{prefix}.{n}", p) for n, p in zip("Xy", packed, strict=False)]
+    return [(X, y) for X, y in zip(*parts, strict=True)]
+
+
+def _pack_parts(parcel: Parcel, name: str, parts: list[Tensor]) -> Facts:
+    """Tensors, as one array where their rows are alike: hundreds of small ones take their time."""
+    joined = len({(part.dtype, part.shape[1:], part.ndim > 0) for part in parts}) == 1
+    if joined and parts[0].ndim:
+        parcel.put(name, torch.cat(parts))
+        return {"lengths": [len(part) for part in parts]}
+    for k, part in enumerate(parts):
+        parcel.put(f"{name}.{k}", part)
+    return {"count": len(parts)}
+
+
+def _unpack_parts(parcel: Parcel, name: str, facts: Facts) -> list[Tensor]:
+    if "lengths" in facts:
+        whole = parcel.take(name)
+        return list(whole.split([int(length) for length in facts["lengths"]]))
+    return [parcel.take(f"{name}.{k}") for k in range(int(facts["count"]))]
 
 
 # The initial parameters.

@@ -2,18 +2,21 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
 
+from harness import probe
 from harness.examine import STAGE_OF, Standard, by_stage, examine, fitting, usable
 from harness.lockstep import COLUMNS
 from harness.oracle import Oracle
-from harness.probe import force, questions
+from harness.probe import questions
 from harness.recipe import BUILTIN, SCRATCH
 from harness.stage import StageRecord
 from harness.trace import Raised
 
+ask: Any = probe.ask
 REFERENCE = BUILTIN["mse"]
 RAISED = Raised("loss", 0, 0, "ValueError", "no")
 PIECE_OF = {
@@ -33,7 +36,7 @@ def examined(column, change=lambda got: got):
     stack, handed = question.stacks[0]
     expected = oracle.expect(stack, REFERENCE.convention, handed)
     bare = Standard(stack, expected, {}, {})
-    got = force(SCRATCH["mse"], question)[0]
+    got = ask(SCRATCH["mse"], question).forced[0]
     wanted = by_stage({column: getattr(got, column)}, bare, oracle)
     gaps = {stage: torch.zeros_like(value.value) for stage, (_, value) in wanted.items()}
     standard = dataclasses.replace(bare, gaps=gaps)
@@ -89,7 +92,7 @@ def test_a_slope_is_not_judged_behind_a_value_that_raised(column, before):
     """It was never computed; nothing was compared."""
     record = examined(column, lambda got: dataclasses.replace(got, raised={before: RAISED}))
     assert (record.level, record.steps) == ("inconclusive", 0)
-    got = force(SCRATCH["mse"], questions("linreg", REFERENCE, "mse")[0])[0]
+    got = ask(SCRATCH["mse"], questions("linreg", REFERENCE, "mse")[0]).forced[0]
     assert usable(got, column)
     assert not usable(dataclasses.replace(got, raised={before: RAISED}), column)
 

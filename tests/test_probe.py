@@ -10,13 +10,15 @@ import torch
 from harness import probe
 from harness.case import Form
 from harness.lockstep import COLUMNS
-from harness.probe import COLUMNS_OF, COMPONENTS, FAR, RunawayError, force, questions
+from harness.probe import COLUMNS_OF, COMPONENTS, FAR, RunawayError, questions
 from harness.recipe import BUILTIN, PIECES, SCRATCH
 from harness.wrong_data import Batches
 from harness.wrong_loop import Loop
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
 ask: Any = probe.ask
+glance: Any = probe.glance
+own_reply: Any = probe.own_reply
 MSE = SCRATCH["mse"]
 SINGLE = tuple(COLUMNS_OF)
 
@@ -126,11 +128,35 @@ def test_the_beginning_is_the_first_steps(component):
     question = first(component)
     few = question.beginning(2)
     assert (few.steps, few.case, few.component) == (2, question.case, component)
-    (begun,) = force(MSE, few)
-    whole = force(MSE, question)[0]
+    (begun,) = glance(MSE, question, 2).forced
+    whole = ask(MSE, question).forced[0]
     for name in COLUMNS_OF[component]:
         assert torch.equal(getattr(begun, name), getattr(whole, name)[:2])
     assert question.beginning(99).steps == len(question.stacks[0][0])
+
+
+def test_the_beginning_of_a_loop_is_its_first_updates():
+    """The loop is stopped there, wherever its epochs end."""
+    question = first("train")
+    begun, whole = glance(MSE, question, 2).run, ask(MSE, question).run
+    assert (len(begun.chunk), begun.raised.kind) == (2, "RunawayError")
+    assert len(whole.chunk) == question.case.total_steps > 2
+    assert begun.chunk.places == whole.chunk.places[:2]
+    assert torch.equal(begun.chunk.after, whole.chunk.after[:2])
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_the_kits_own_reply_is_the_whole_one(component):
+    """Asked once and kept, it is what asking gives."""
+    question = first(component)
+    kept, asked_now = own_reply(MSE, question), ask(MSE, question)
+    assert own_reply(MSE, question) is kept
+    assert (kept.again is None) == (asked_now.again is None)
+    if component in SINGLE:
+        name = COLUMNS_OF[component][0]
+        for rounds in ((kept.forced, asked_now.forced), (kept.again, asked_now.again)):
+            for mine, theirs in zip(*rounds, strict=True):
+                assert torch.equal(getattr(mine, name), getattr(theirs, name))
 
 
 def test_asking_leaves_the_generators_alone():
@@ -138,7 +164,8 @@ def test_asking_leaves_the_generators_alone():
     before = torch.get_rng_state()
     for component in COMPONENTS:
         ask(MSE, first(component))
-    force(MSE, first("linreg"))
+    glance(MSE, first("linreg"), 2)
+    glance(MSE, first("train"), 2)
     assert torch.equal(torch.get_rng_state(), before)
 
 

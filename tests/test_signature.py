@@ -9,7 +9,7 @@ import torch
 
 from harness import probe
 from harness.mistakes import of
-from harness.probe import Reply, force, questions
+from harness.probe import glance, questions
 from harness.recipe import BUILTIN, SCRATCH
 from harness.signature import Signature, begins_like, of_pieces, of_run, steady
 from harness.wrong_loop import Loop
@@ -145,7 +145,12 @@ def test_steady_is_the_same_twice():
     assert not steady(LOSS, replied(counting))
 
 
-@pytest.mark.parametrize("component", ["linreg", "squared_loss", "sgd"])
+def whole_of(question, reply):
+    """Return the signature of a whole reply."""
+    return of_run(reply.run, MSE.convention) if reply.run else of_pieces(question, reply)
+
+
+@pytest.mark.parametrize("component", ["linreg", "squared_loss", "sgd", "train"])
 def test_the_glance_rules_out_nothing_that_matches(component):
     """Wherever whole signatures match, the beginnings do; elsewhere it does rule out."""
     made = [m.forms[0].make(MSE) for m in of(component)]
@@ -153,14 +158,13 @@ def test_the_glance_rules_out_nothing_that_matches(component):
     ruled_out = 0
     for question in questions(component, BUILTIN["mse"], "mse")[:2]:
         dtype = question.case.torch_dtype
-        own = force(MSE, question)
-        right = of_pieces(question, Reply(forced=own, again=own))
+        right = whole_of(question, ask(MSE, question))
         replies = [ask(recipe, question) for recipe in recipes]
-        begun = [force(recipe, question.beginning(2))[0] for recipe in recipes]
+        begun = [glance(recipe, question, 2) for recipe in recipes]
         for mine in replies:
             for theirs, beginning in zip(replies, begun, strict=True):
                 alike = begins_like(question, mine, beginning, right)
-                whole = of_pieces(question, mine), of_pieces(question, theirs)
+                whole = whole_of(question, mine), whole_of(question, theirs)
                 assert alike or not whole[0].matches(whole[1], dtype, right)
                 ruled_out += not alike
     assert ruled_out > len(recipes)
