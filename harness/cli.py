@@ -382,7 +382,7 @@ def _check(arguments: argparse.Namespace) -> int:
     entries = classroom.collect(arguments.paths)
     roles, limits = classroom.parse_roles(arguments.map), _limits(arguments)
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(entries))
-    with warm.start(limits, jobs) as workshop:
+    with warm.start(limits, jobs, len(entries)) as workshop:
         return _check_in(workshop, arguments, entries, roles)
 
 

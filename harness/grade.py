@@ -22,6 +22,7 @@ from harness.errors import InputError
 from harness.exercise import pack_calls, unpack_replies
 from harness.interview import ASKED, asked, opened
 from harness.lean import leave_compiler_out
+from harness.lockstep import old_objects_left_alone
 from harness.message import MalformedError, Message
 from harness.mistakes import named
 from harness.probe import Question, Reply, Served
@@ -164,7 +165,8 @@ class Submission:
 class Grader:
     """Judges answers with a workshop that stays warm; use it as a context manager.
 
-    It starts one with these `limits` and `jobs`, or takes over one that was started before.
+    It starts one with these `limits` and `jobs` for about so many `answers`, or takes over one that
+    was started before.
     """
 
     def __init__(
@@ -172,12 +174,13 @@ class Grader:
         *,
         seed: int,
         jobs: int = 1,
+        answers: int = 1,
         limits: Limits | None = None,
         workshop: Workshop | None = None,
     ) -> None:
         self.seed = seed
         leave_compiler_out()
-        self.workshop = workshop or warm.start(limits, jobs)
+        self.workshop = workshop or warm.start(limits, jobs, answers)
 
     def __enter__(self) -> Self:
         self.workshop.__enter__()
@@ -200,8 +203,9 @@ class Grader:
                 sent[index] = submission
                 yield submission.request(self.seed)
 
-        for index, outcome in self.workshop.map(requests()):
-            yield index, judged(sent.pop(index), outcome, self.seed, self._fresh)
+        with old_objects_left_alone():
+            for index, outcome in self.workshop.map(requests()):
+                yield index, judged(sent.pop(index), outcome, self.seed, self._fresh)
 
     def _fresh(self, submission: Submission) -> Message | None:
         """The data iterator's replies from another process, with another seed."""

@@ -187,7 +187,7 @@ def run(
 
     recorder = Recorder(steps, full, copy=copy)
     side = subject.build(case, data, recorder)
-    with _old_objects_left_alone():
+    with old_objects_left_alone():
         try:
             side.fit()
         finally:
@@ -388,7 +388,7 @@ class _ForcedSteps:
         self._shaped("loss", k, [leaf.shape], [loss.shape], len(X))
         share = len(X) / self.stack.rows / self.side.recipe.convention.gradient_factor(len(X))
         with self._noting("upstream", k):
-            (found,) = _grad(loss, [leaf], torch.ones_like(loss))
+            (found,) = _grad(loss, [leaf])
             slope = found.double().reshape(-1) * share
         return loss.detach().reshape(-1), slope
 
@@ -437,8 +437,11 @@ def _stacked(rows: list[Tensor]) -> Tensor:
     )
 
 
-def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor) -> list[Tensor]:
-    """Gradients of a piece; NaN for what it does not depend on, so that nothing passes by it."""
+def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor | float = 1.0) -> list[Tensor]:
+    """Gradients of a piece's sum, weighted by `upstream`.
+
+    NaN for what it does not depend on, so that nothing passes by it.
+    """
     if not output.requires_grad:
         return [torch.full_like(leaf, torch.nan) for leaf in inputs]
     # a product, not `grad_outputs`: for these torch imports symbolic shapes, and sympy with them
@@ -452,15 +455,16 @@ def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor) -> list[Tensor
 
 
 @contextmanager
-def _old_objects_left_alone() -> Iterator[None]:
-    """Keep the garbage collector from scanning all of torch again for each chunk that is held."""
-    frozen = gc.get_freeze_count()
+def old_objects_left_alone() -> Iterator[None]:
+    """Keep the garbage collector from scanning all of torch again whenever much is held."""
+    if gc.get_freeze_count():  # within another of these: what is new since is still collected
+        yield
+        return
     gc.freeze()
     try:
         yield
     finally:
-        if not frozen:
-            gc.unfreeze()
+        gc.unfreeze()
 
 
 def seed_torch(seed: int) -> None:

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from types import CodeType
 from typing import Any
@@ -106,12 +106,17 @@ def reads_of(function: Any, namespace: Mapping[str, Any]) -> set[str]:
     waiting = codes(function)
     while waiting:
         code = waiting.pop()
-        loads = (i.argval for i in dis.get_instructions(code) if i.opname in _LOADS)
-        new = set(loads) - names
+        new = _loaded(code) - names
         names |= new
         waiting += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
         waiting += [c for name in new for c in codes(namespace.get(name))]
     return names
+
+
+@lru_cache(maxsize=1024)
+def _loaded(code: CodeType) -> frozenset[str]:
+    """The global names that code loads by itself."""
+    return frozenset(i.argval for i in dis.get_instructions(code) if i.opname in _LOADS)
 
 
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME")

@@ -102,7 +102,11 @@ class RowJudge:
         self._index = RowIndex(self.data)
         size, n = self.case.batch_size, self.case.n
         for epoch, batches in enumerate(epochs):
-            for step, batch in enumerate(batches):
+            lengths = [max(0, min(size, n - step * size)) for step in range(len(batches))]
+            if self._look_at_once(epoch, batches, lengths):
+                self.steps += len(batches)
+                continue
+            for step, (batch, length) in enumerate(zip(batches, lengths, strict=True)):
                 self.steps += 1
                 if not self._shaped_like_rows(batch):
                     shapes = " and ".join(str(tuple(part.shape)) for part in batch)
@@ -110,9 +114,30 @@ class RowJudge:
                         epoch, step, f"has shapes {shapes}, which are not rows of the data"
                     )
                     return
-                self._look(epoch, step, batch, max(0, min(size, n - step * size)))
+                self._look(epoch, step, batch, length)
         whole = [math.ceil(n / size)] * self.case.epochs
         self.end(Ending([len(batches) for batches in epochs], whole, generators_agree=False))
+
+    def _look_at_once(self, epoch: int, batches: list[Batch], lengths: list[int]) -> bool:
+        """Look at a whole epoch in bulk; False, and nothing done, where anything may be amiss."""
+        assert self._index is not None
+        like = (self.data.features.dtype, self.data.labels.dtype)
+        if not batches or not all(
+            self._shaped_like_rows((X, y)) and (X.dtype, y.dtype) == like and len(X) == len(y) == m
+            for (X, y), m in zip(batches, lengths, strict=True)
+        ):
+            return False
+        X, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        rows = self._index.find(X, y.reshape(-1))
+        if bool((rows < 0).any()):
+            return False
+        served = torch.bincount(rows, minlength=self.case.n)
+        if bool((served > self._index.copies)[rows].any()):
+            return False
+        self._begin(epoch)
+        self._served, self._position = served, len(rows)
+        self._fingerprint = _order_of(rows, torch.arange(len(rows), device=rows.device))
+        return True
 
     def _shaped_like_rows(self, batch: Batch) -> bool:
         """Whether features and labels have the shapes of the data's own rows."""

@@ -153,13 +153,21 @@ def _prepare(settings: dict[str, Any]) -> tuple[Entry, Sandbox]:
     sys.path[:] = [*settings["path"], *settings["sys_path"]]
     for name in settings["preload"]:
         import_module(name)
-    module, _, function = settings["entry"].partition(":")
-    entry: Entry = getattr(import_module(module), function)
+    entry: Entry = _function(settings["entry"])
+    if settings["rehearsal"]:
+        _function(settings["rehearsal"])()
     readable = (*python_readable(), *[str(Path(p).resolve()) for p in settings["path"]])
     sandbox = Sandbox.build(settings["folder"], readable)
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page
     return entry, sandbox
+
+
+def _function(name: str) -> Callable[..., Any]:
+    """The function that is called "module:function"."""
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
 
 
 def _threads() -> list[str]:

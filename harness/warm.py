@@ -11,8 +11,16 @@ from harness.worker import Workshop
 
 ENTRY = "harness.interview:respond"
 PRELOAD = ("torch", "harness.interview")
+REHEARSAL = "harness.rehearsal:rehearse"
+CLASS = 16  # so many answers make up for the time that a rehearsal takes
 
 
-def start(limits: Limits | None = None, jobs: int = 1) -> Workshop:
-    """A workshop for answers, which gets ready in the background; close it in the end."""
-    return Workshop(ENTRY, preload=PRELOAD, limits=limits or Limits(), jobs=jobs)
+def start(limits: Limits | None = None, jobs: int = 1, answers: int = 1) -> Workshop:
+    """A workshop for so many answers, which gets ready in the background; close it in the end."""
+    return Workshop(
+        ENTRY,
+        preload=PRELOAD,
+        rehearsal=REHEARSAL if answers >= CLASS else None,
+        limits=limits or Limits(),
+        jobs=jobs,
+    )
