@@ -13,7 +13,6 @@ import __future__
 import ast
 import linecache
 import os
-import random
 import sys
 import traceback
 import types
@@ -22,13 +21,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-import torch
-
 from harness import book, fitting, objects, script, stand_ins, watch
 from harness import piece as pieces
 from harness import roles as known
 from harness.fitting import Seen
+from harness.lockstep import seed_all
 from harness.manner import Manner
 from harness.piece import Piece
 from harness.recipe import Convention, Recipe
@@ -253,9 +250,7 @@ def _prepared(source: Source, seed: int) -> Iterator[tuple[dict[str, Any], stand
     sys.modules[MODULE] = module
     lines = source.text.splitlines(keepends=True)
     linecache.cache[source.name] = (len(source.text), None, lines, source.name)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    seed_all(seed)
     with stand_ins.installed() as finder:
         yield vars(module), finder
 

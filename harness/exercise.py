@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from harness.given import Given
+from harness.lockstep import seed_all
 from harness.memory import Growth
 from harness.trace import Raised
 
@@ -199,9 +200,7 @@ def perform(namespace: Mapping[str, object], call: Call) -> Reply:
     function = namespace.get(call.function)
     if not callable(function) or is_stub(function):
         return Reply(missing=True)
-    random.seed(call.seed)
-    np.random.seed(call.seed % 2**32)
-    torch.manual_seed(call.seed)
+    seed_all(call.seed)
     before = _generators()
     try:
         reply = _PERFORMERS[call.observe](function, call)

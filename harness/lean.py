@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from functools import cache
 from pathlib import Path
 from types import FunctionType
 
@@ -18,8 +19,9 @@ from torch import optim, random
 _MARK = "__dynamo_disable"  # what torch._compile looks for before it imports the compiler
 
 
+@cache
 def leave_compiler_out() -> None:
-    """Mark torch's own functions as ready to be called without the compiler."""
+    """Mark torch's own functions as ready to be called without the compiler, once."""
     if "torch._dynamo" in sys.modules:
         return
     for owner in (torch, random, optim.Optimizer):

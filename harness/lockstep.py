@@ -467,11 +467,13 @@ def old_objects_left_alone() -> Iterator[None]:
         gc.unfreeze()
 
 
-def seed_torch(seed: int) -> None:
-    """As `torch.manual_seed`, which without CUDA keeps a trace of its caller for later, each time.
+def seed_all(seed: int) -> None:
+    """Seed the global generators of random, NumPy and torch, on the CPU and on CUDA.
 
-    Seeds the generators of the CPU and of all CUDA devices.
+    Not by `torch.manual_seed`, which without CUDA keeps a trace of its caller for later, each time.
     """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(seed)
@@ -496,9 +498,7 @@ def determinism(seed: int) -> Iterator[None]:
     strict = torch.get_deterministic_debug_mode()
     workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
     try:
-        random.seed(seed)
-        np.random.seed(seed % 2**32)
-        seed_torch(seed)
+        seed_all(seed)
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
         torch.set_float32_matmul_precision("highest")

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from harness.case import Case, Data, Form, UpdateRule
-from harness.lockstep import Forced, determinism, forced, seed_torch
+from harness.lockstep import Forced, determinism, forced, seed_all
 from harness.recipe import Batch, Recipe
 from harness.trace import Chunk, Entered, Raised, Recorder, Stack
 
@@ -203,7 +203,7 @@ def _serve(recipe: Recipe, question: Question, seed: int) -> Served:
     features, labels = data.features.clone(), data.labels.clone()
     most = 2 * -(-case.n // case.batch_size) + case.n
     epochs, raised, endless = _epochs(recipe, case, features, labels, most, case.epochs)
-    seed_torch(seed + 1)
+    seed_all(seed + 1)
     other_case = replace(case, seed=seed + 1)
     copies = data.features.clone(), data.labels.clone()
     other, *_ = _epochs(recipe, other_case, *copies, most, 1)

@@ -73,10 +73,13 @@ def _fill_d2l(module: ModuleType) -> None:
 
 
 class StandIns(MetaPathFinder, Loader):
-    """The last finder on the path of imports: `used` collects the packages it stood in for."""
+    """The last finder on the path of imports: `used` collects the packages it stood in for, `made`
+    the names of the modules.
+    """
 
     def __init__(self) -> None:
         self.used: list[str] = []
+        self.made: list[str] = []
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -96,6 +99,7 @@ class StandIns(MetaPathFinder, Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Fill the modules that do something."""
+        self.made.append(module.__name__)
         if module.__name__.startswith("tqdm"):
             _fill_tqdm(module)
         elif module.__name__ == "d2l.torch":
@@ -113,7 +117,7 @@ def installed() -> Iterator[StandIns]:
     if outer:
         yield outer
         return
-    finder, before = StandIns(), set(sys.modules)
+    finder = StandIns()
     missing = [name for name in NOTEBOOK_NAMES if not hasattr(builtins, name)]
     for name in missing:
         setattr(builtins, name, Inert())
@@ -122,8 +126,8 @@ def installed() -> Iterator[StandIns]:
         yield finder
     finally:
         sys.meta_path.remove(finder)
-        for name in set(sys.modules) - before:
-            if getattr(sys.modules[name], "__loader__", None) is finder:
+        for name in finder.made:
+            if getattr(sys.modules.get(name), "__loader__", None) is finder:
                 del sys.modules[name]
         for name in missing:
             delattr(builtins, name)
