@@ -382,18 +382,22 @@ def _check(arguments: argparse.Namespace) -> int:
     entries = classroom.collect(arguments.paths)
     roles, limits = classroom.parse_roles(arguments.map), _limits(arguments)
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(entries))
-    with warm.start(limits, jobs, len(entries)) as workshop:
-        return _check_in(workshop, arguments, entries, roles)
+    seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
+    with warm.start(limits, jobs, answers=len(entries), seed=seed) as workshop:
+        return _check_in(workshop, arguments, entries, roles, seed)
 
 
 def _check_in(
-    workshop: Workshop, arguments: argparse.Namespace, entries: list[Entry], roles: dict[str, str]
+    workshop: Workshop,
+    arguments: argparse.Namespace,
+    entries: list[Entry],
+    roles: dict[str, str],
+    seed: int,
 ) -> int:
     from harness import check_report, classroom, report
     from harness.exercises import named
 
     weights = check_report.read_weights(arguments.weights) if arguments.weights else None
-    seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
     if arguments.out:
         report.check_writable(arguments.out)
     exercise = named(arguments.exercise).name if arguments.exercise else None

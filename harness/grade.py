@@ -180,7 +180,7 @@ class Grader:
     ) -> None:
         self.seed = seed
         leave_compiler_out()
-        self.workshop = workshop or warm.start(limits, jobs, answers)
+        self.workshop = workshop or warm.start(limits, jobs, answers=answers, seed=seed)
 
     def __enter__(self) -> Self:
         self.workshop.__enter__()

@@ -474,7 +474,7 @@ def _answers(corpus: Path, ids: Sequence[str], told: Told) -> Iterator[Trial | V
         raise InputError(f"{corpus} holds no answers; give a folder with wrong/ID/*.py and valid/.")
     files = [*wrong, *((id_, path) for id_, path in right if path.suffix in (".py", ".ipynb"))]
     jobs = len(os.sched_getaffinity(0))
-    with Grader(seed=0, jobs=jobs) as grader:
+    with Grader(seed=0, jobs=jobs, answers=len(files)) as grader:
         for at, checked in grader.check_all(Submission.of(path) for _, path in files):
             id_, path = files[at]
             name = path.relative_to(corpus).as_posix()

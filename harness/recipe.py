@@ -467,6 +467,16 @@ def _forms(package: ModuleType) -> dict[Form, Recipe]:
     }
 
 
+def written_by_hand() -> str:
+    """The functional form of `scratch` as one file, as somebody might hand it in."""
+    pieces = (
+        *(scratch.data_iter, scratch.init_params, scratch.linreg, scratch.squared_loss),
+        *(scratch.sgd, scratch.train_batch, scratch.train),
+    )
+    head = "from __future__ import annotations\nimport math\nimport torch\nfrom torch import Tensor"
+    return "\n\n".join([head, *(inspect.getsource(piece) for piece in pieces)])
+
+
 SCRATCH = _forms(scratch)
 BUILTIN = _forms(builtin)
 

@@ -155,7 +155,8 @@ def _prepare(settings: dict[str, Any]) -> tuple[Entry, Sandbox]:
         import_module(name)
     entry: Entry = _function(settings["entry"])
     if settings["rehearsal"]:
-        _function(settings["rehearsal"])()
+        name, *arguments = settings["rehearsal"]
+        _function(name)(*arguments)
     readable = (*python_readable(), *[str(Path(p).resolve()) for p in settings["path"]])
     sandbox = Sandbox.build(settings["folder"], readable)
     gc.collect()

@@ -15,12 +15,17 @@ REHEARSAL = "harness.rehearsal:rehearse"
 CLASS = 16  # so many answers make up for the time that a rehearsal takes
 
 
-def start(limits: Limits | None = None, jobs: int = 1, answers: int = 1) -> Workshop:
-    """A workshop for so many answers, which gets ready in the background; close it in the end."""
+def start(
+    limits: Limits | None = None, jobs: int = 1, *, answers: int = 1, seed: int = 0
+) -> Workshop:
+    """A workshop for so many answers, which gets ready in the background; close it in the end.
+
+    `seed` is the one that they are most likely to be asked with.
+    """
     return Workshop(
         ENTRY,
         preload=PRELOAD,
-        rehearsal=REHEARSAL if answers >= CLASS else None,
+        rehearsal=(REHEARSAL, seed) if answers >= CLASS else (),
         limits=limits or Limits(),
         jobs=jobs,
     )

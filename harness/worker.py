@@ -205,10 +205,10 @@ class Workshop:
 
     `path` is searched for modules first, and stays readable for calls, which read otherwise only
     Python, the installed packages, and the packages loaded beforehand. `limits` hold for every call
-    that is given none of its own. `rehearsal` ("module:function") is called once in the warm
-    process, for what would take its time anew in every call. Starting is done in the background:
-    InputError, when first used, where the entry cannot be imported. Not for use by several threads
-    at once.
+    that is given none of its own. `rehearsal` ("module:function" and its arguments) is called once
+    in the warm process, for what would take its time anew in every call. Starting is done in the
+    background: InputError, when first used, where the entry cannot be imported. Not for use by
+    several threads at once.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class Workshop:
         entry: str,
         *,
         preload: Sequence[str] = ("torch",),
-        rehearsal: str | None = None,
+        rehearsal: Sequence[str | int] = (),
         limits: Limits = Limits(),  # noqa: B008 - frozen
         jobs: int = 1,
         path: Sequence[str] = (),
@@ -225,7 +225,7 @@ class Workshop:
         self._settings = {
             "entry": entry,
             "preload": list(preload),
-            "rehearsal": rehearsal,
+            "rehearsal": list(rehearsal),
             "path": list(path),
         }
         self._idle: list[_Slot] = []

@@ -261,7 +261,7 @@ def answers(tmp_path, monkeypatch):
     """A folder to put answers in, judged by the fake."""
     held = {"in_force": ("It is alone.",), "not_in_force": ("It has net.",), "limits": Limits()}
     workshop = nullcontext(SimpleNamespace(**held))
-    monkeypatch.setattr("harness.warm.start", lambda *_: workshop)
+    monkeypatch.setattr("harness.warm.start", lambda *_, **__: workshop)
     monkeypatch.setattr("harness.grade.Grader", FakeGrader)
     return tmp_path / "answers"
 

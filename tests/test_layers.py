@@ -81,6 +81,7 @@ LAYERS = [
     "interview",
     "live",
     "worker",
+    "rehearsal",
     "warm",
     "grade",
     "proof",

@@ -49,12 +49,14 @@ def test_questions_are_drawn_from_the_seed(component):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("component", SINGLE)
 def test_states_part_what_a_run_cannot(component, form):
-    """One, two and five features; rows 5, 3 and 1; signs, large residuals, no value twice."""
+    """One, two and five features, but for a loss, which knows none; rows 5, 3 and 1; signs, large
+    residuals, no value twice.
+    """
     asked = [q for q in questions(component, BUILTIN[form], form) if q.judged]
-    assert {q.case.d for q in asked} == {1, 2, 5}
+    assert {q.case.d for q in asked} == ({1, 2} if component == "squared_loss" else {1, 2, 5})
     for question in asked:
         assert [stack.rows for stack, _ in question.stacks] == [5, 3, 1]
-        assert question.steps == sum(len(stack) for stack, _ in question.stacks) > 20
+        assert question.steps == sum(len(stack) for stack, _ in question.stacks) > 15
         positions = [k for stack, _ in question.stacks for k in stack.positions]
         assert positions == list(range(question.steps))
         for stack, upstream in question.stacks:

@@ -86,6 +86,7 @@ def once():
     pathlib.Path("left").write_text("x")
     os.makedirs("a/b/c"); os.chmod("a/b", 0)
     return answer(seen=len(seen), files=sorted(os.listdir(".")))
+def practise(*times): seen.extend(times)
 def surroundings():
     numbers = []
     for number in range(256):
@@ -426,6 +427,22 @@ def test_a_warden_that_is_lost_twice_is_a_failure(folder):
         outcome = do(shop, "sleep", 1.5)
         assert outcome.failure.kind == "silent"
         assert do(shop, "nothing").failure is None
+
+
+def test_a_rehearsal_is_once_for_all_calls(folder):
+    """In the warm process, before the first call; without one there is none."""
+    for rehearsal, calls in (((), 1), (("deeds_for_tests:practise", 7, 8), 3)):
+        with opened(folder, rehearsal=rehearsal) as shop:
+            assert [do(shop, "once").reply.facts["seen"] for _ in range(2)] == [calls, calls]
+
+
+def test_a_rehearsal_that_fails_is_told(folder):
+    """As an entry that cannot be imported is."""
+    with (
+        opened(folder, rehearsal=("deeds_for_tests:fail",)) as shop,
+        pytest.raises(InputError, match="ValueError"),
+    ):
+        do(shop, "nothing")
 
 
 def test_nothing_is_left_of_a_workshop(folder):
