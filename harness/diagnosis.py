@@ -134,7 +134,7 @@ def _as_run(question: Question, reply: Reply) -> Question:
     return _with_micro_batches(question, None if whole else max(sizes))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _with_micro_batches(question: Question, rows: int | None) -> Question:
     if question.case.micro_batch_size == rows:
         return question
