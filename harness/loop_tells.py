@@ -19,7 +19,7 @@ from torch import Tensor
 
 from harness.probe import Question, Reply, Run
 from harness.recipe import Convention
-from harness.ruling import trained
+from harness.ruling import SIGMA, trained
 from harness.trace import Chunk, Stack
 
 CLOSE = 1e-4
@@ -112,13 +112,31 @@ def _multiple(a: Tensor, b: Tensor) -> float:
 
 
 def told_loop(replies: Sequence[tuple[Question, Reply]], convention: Convention) -> Told:
-    """The mistakes that the record of a loop gives away; first by what was raised."""
-    runs = [(question, trained(reply.run)) for question, reply in replies if reply.run]
+    """The mistakes that the record of a loop gives away."""
+    runs = [(question, reply.run) for question, reply in replies if reply.run]
+    found = list(_told_by_values(runs, convention))
+    yield from found or _told_by_course(runs, convention)
+
+
+def _told_by_values(runs: list[tuple[Question, Run]], convention: Convention) -> Told:
+    """What whole runs give away: where parameters start from, what gradients are made of."""
+    whole = [(question, run.chunk, run) for question, run in runs if run.chunk and not run.raised]
+    if len(whole) < len(runs):
+        return
+    found = list(_starts_again(whole))
+    for reading in _readings(convention):
+        found = found or list(_accumulates([chunk for _, chunk, _ in whole], reading))
+    yield from found
+
+
+def _told_by_course(runs: list[tuple[Question, Run]], convention: Convention) -> Told:
+    """What was trained on when, and with which gradients; first what was raised."""
+    runs = [(question, trained(run)) for question, run in runs]
     raised = [run.raised for _, run in runs if run.raised]
     if raised:
         yield from _raised([one.message for one in raised], len(runs))
         return
-    for reading in (convention, replace(convention, reduction="mean")):
+    for reading in _readings(convention):
         records = [Record(question, run, reading) for question, run in runs if run.chunk]
         if len(records) < len(runs) or not records:
             return
@@ -127,6 +145,65 @@ def told_loop(replies: Sequence[tuple[Question, Reply]], convention: Convention)
             if said:
                 yield said
                 return
+
+
+def _readings(convention: Convention) -> tuple[Convention, Convention]:
+    """A loop may average a loss per example itself."""
+    return convention, replace(convention, reduction="mean")
+
+
+def _starts_again(runs: list[tuple[Question, Chunk, Run]]) -> Told:
+    """Parameters that jump to initial values where every epoch begins, and nowhere else."""
+    epochs = 0
+    for question, chunk, run in runs:
+        jumps = dict(_jumps(run, chunk))
+        given = torch.cat([value.reshape(-1) for value in question.data.initial])
+        begins = {k for k, (_, step) in enumerate(chunk.places) if k and not step}
+        if set(jumps) != begins or not all(_initial(value, given) for value in jumps.values()):
+            return
+        epochs += len(jumps)
+    if epochs:
+        said = f"the parameters jump to initial values where {epochs} epochs begin, never elsewhere"
+        yield "train.reinitialises", said
+
+
+def _jumps(run: Run, chunk: Chunk) -> Iterator[tuple[int, Tensor]]:
+    """The steps that start from other values than the last update left, and these values."""
+    for k, (value, _) in run.entered.items():
+        if 0 < k < len(chunk) and not torch.equal(value, chunk.after[k - 1]):
+            yield k, value
+
+
+def _initial(value: Tensor, given: Tensor) -> bool:
+    """Whether parameters are the initial ones again, or as small as freshly drawn ones."""
+    fresh = bool((value[:-1].abs() <= 10 * SIGMA).all() and value[-1] == 0)
+    again: bool = torch.equal(value, given.to(value))
+    return fresh or again
+
+
+def _accumulates(chunks: list[Chunk], convention: Convention) -> Told:
+    """Gradients of micro-batches that were put together with the wrong weights, in every step."""
+    stacks = [stack for chunk in chunks for stack in chunk.stacks()]
+    if any(stack.fault for stack in stacks) or all(len(stack.micros) < 2 for stack in stacks):
+        return
+    sums, means = True, True
+    for stack in stacks:
+        found = stack.gradient.double() / convention.gradient_factor(stack.rows)
+        parts = _gradients_of_parts(stack)
+        sums &= bool(torch.allclose(found, parts.sum(0), rtol=1e-4, atol=1e-5))
+        means &= bool(torch.allclose(found, parts.mean(0), rtol=1e-4, atol=1e-5))
+    if sums:
+        said = "the gradient is the sum of the micro-batches' means, not weighted by their rows"
+        yield "train.accumulation-unscaled", said
+    elif means:
+        said = "the gradient is the mean of the micro-batches' means, whatever their rows"
+        yield "train.accumulation-uneven", said
+
+
+def _gradients_of_parts(stack: Stack) -> Tensor:
+    """The gradient of each micro-batch's mean squared error: (parts, steps, d + 1), float64."""
+    parts = gradients_of_rows(stack).split(stack.micros, 1)
+    return torch.stack([part.mean(1) for part in parts])
 
 
 def _raised(messages: list[str], runs: int) -> Told:

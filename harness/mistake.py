@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import torch
 
+from harness import probe
 from harness.case import OPTIMIZERS, Case
 from harness.recipe import PIECES, FunctionalSGD, Recipe
 
-Component = Literal["data_iter", "linreg", "squared_loss", "sgd", "train", "init_params", "any"]
+Component = Literal[probe.Component, "any"]
 Make = Callable[[Recipe], Recipe | None]
 
 # Settings of a case without which some mistakes do not show.

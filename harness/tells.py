@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -18,14 +18,13 @@ import torch
 from torch import Tensor
 
 from harness.case import Data
-from harness.loop_tells import gradients_of_rows, told_loop
+from harness.loop_tells import told_loop
 from harness.measure import TIGHT, ratios
-from harness.probe import Component, Question, Reply, Run, Served
-from harness.recipe import Batch, Convention, Recipe
+from harness.probe import Component, Question, Reply, Served
+from harness.recipe import Batch, Recipe
 from harness.rows import RowIndex
-from harness.ruling import SIGMA, Ruling
+from harness.ruling import Ruling
 from harness.signature import steady
-from harness.trace import Chunk, Stack
 
 # Components whose mistakes are told by facts alone.
 DECIDED = frozenset({"data_iter", "init_params"})
@@ -44,7 +43,7 @@ def told(
         "init_params": _told_init,
         "squared_loss": _told_loss,
         "linreg": _told_model,
-        "train": _told_loop,
+        "train": lambda replies, _, reference: told_loop(replies, reference.convention),
     }
     if component in rules:
         yield from rules[component](replies, rulings, reference)
@@ -375,76 +374,3 @@ def _told_model(
     if raised and all(ruling.raised or ruling.passed for ruling in rulings):
         first = raised[0]
         yield "model.raises", f"raises {first.kind}: {first.message}"
-
-
-# The loop.
-
-
-def _told_loop(
-    replies: Sequence[tuple[Question, Reply]], _rulings: Sequence[Ruling], reference: Recipe
-) -> Told:
-    runs = [(question, reply.run) for question, reply in replies if reply.run]
-    whole = [(question, run.chunk, run) for question, run in runs if run.chunk and not run.raised]
-    if len(whole) == len(runs):
-        found = list(_starts_again(whole))
-        chunks = [chunk for _, chunk, _ in whole]
-        for convention in (reference.convention, replace(reference.convention, reduction="mean")):
-            found = found or list(_accumulates(chunks, convention))
-        if found:
-            yield from found
-            return
-    yield from told_loop(replies, reference.convention)
-
-
-def _starts_again(runs: list[tuple[Question, Chunk, Run]]) -> Told:
-    """Parameters that jump to initial values where every epoch begins, and nowhere else."""
-    epochs = 0
-    for question, chunk, run in runs:
-        jumps = dict(_jumps(run, chunk))
-        given = torch.cat([value.reshape(-1) for value in question.data.initial])
-        begins = {k for k, (_, step) in enumerate(chunk.places) if k and not step}
-        if set(jumps) != begins or not all(_initial(value, given) for value in jumps.values()):
-            return
-        epochs += len(jumps)
-    if epochs:
-        said = f"the parameters jump to initial values where {epochs} epochs begin, never elsewhere"
-        yield "train.reinitialises", said
-
-
-def _jumps(run: Run, chunk: Chunk) -> Iterator[tuple[int, Tensor]]:
-    """The steps that start from other values than the last update left, and these values."""
-    for k, (value, _) in run.entered.items():
-        if 0 < k < len(chunk) and not torch.equal(value, chunk.after[k - 1]):
-            yield k, value
-
-
-def _initial(value: Tensor, given: Tensor) -> bool:
-    """Whether parameters are the initial ones again, or as small as freshly drawn ones."""
-    fresh = bool((value[:-1].abs() <= 10 * SIGMA).all() and value[-1] == 0)
-    again: bool = torch.equal(value, given.to(value))
-    return fresh or again
-
-
-def _accumulates(chunks: list[Chunk], convention: Convention) -> Told:
-    """Gradients of micro-batches that were put together with the wrong weights, in every step."""
-    stacks = [stack for chunk in chunks for stack in chunk.stacks()]
-    if any(stack.fault for stack in stacks) or all(len(stack.micros) < 2 for stack in stacks):
-        return
-    sums, means = True, True
-    for stack in stacks:
-        found = stack.gradient.double() / convention.gradient_factor(stack.rows)
-        parts = _gradients_of_parts(stack)
-        sums &= bool(torch.allclose(found, parts.sum(0), rtol=1e-4, atol=1e-5))
-        means &= bool(torch.allclose(found, parts.mean(0), rtol=1e-4, atol=1e-5))
-    if sums:
-        said = "the gradient is the sum of the micro-batches' means, not weighted by their rows"
-        yield "train.accumulation-unscaled", said
-    elif means:
-        said = "the gradient is the mean of the micro-batches' means, whatever their rows"
-        yield "train.accumulation-uneven", said
-
-
-def _gradients_of_parts(stack: Stack) -> Tensor:
-    """The gradient of each micro-batch's mean squared error: (parts, steps, d + 1), float64."""
-    parts = gradients_of_rows(stack).split(stack.micros, 1)
-    return torch.stack([part.mean(1) for part in parts])
