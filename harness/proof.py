@@ -6,12 +6,12 @@ Wrong are the catalogue's own forms, in each convention and with several draws o
 answers that were written without the catalogue, in a worker like a learner's; and optimizers that
 were written likewise, which run in this process: prove only with files that you trust. Right are
 both sides themselves, other answers and other optimizers. What the judge made of each is counted
-and held against `FLOORS`. Not covered: a judge that is itself broken, see `GUARDS`.
+and held against its floor, and so is what came of the files and killed runs of `ordeal`. Not
+covered: a judge that is itself broken, see `GUARDS`.
 """
 
 from __future__ import annotations
 
-import os
 import runpy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +30,7 @@ from harness.grade import Checked, Grader, Judged, Submission, afresh
 from harness.interview import ASKED
 from harness.mistake import Mistake
 from harness.mistakes import MISTAKES, named
+from harness.ordeal import Held, Ordeal, cores, endure
 from harness.probe import COMPONENTS, Component, Question, Reply, ask, questions
 from harness.recipe import BUILTIN, SCRATCH, ObjectSGD, Recipe
 
@@ -119,7 +120,7 @@ class Measure:
 class Proof:
     """All of `mistakes` that was tried; `corpus` is the folder of files, None where there was none.
 
-    `seeds` are the draws of the questions.
+    `seeds` are the draws of the questions; `ordeal` is None without files or for a few mistakes.
     """
 
     mistakes: tuple[Mistake, ...]
@@ -128,6 +129,7 @@ class Proof:
     corpus: str | None = None
     seeds: int = SEEDS
     seconds: float = 0.0
+    ordeal: Ordeal | None = None
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -154,6 +156,7 @@ class Proof:
             *found,
             Measure(f"mistakes in {INDEPENDENT} independent forms", written, len(self.rows), 1.0),
             Measure(f"right files, of {VARIANTS} wanted", min(files, VARIANTS), VARIANTS, 1.0),
+            *(_endured(self.ordeal) if self.ordeal else ()),
         )
 
     @property
@@ -204,7 +207,26 @@ class Proof:
             "unnamed": [_plain(trial) for trial in self.unnamed],
             "faults": [_plain(trial) for trial in self.faults],
             "false_alarms": [f"{v.name}: {v.said}" for v in self.variants if not v.passed],
+            "ordeal": list(self.ordeal.faults) if self.ordeal else None,
         }
+
+
+def _endured(ordeal: Ordeal) -> Iterator[Measure]:
+    """What came of files with a manifest, as far as there are any, and of killed runs."""
+    if ordeal.learners:
+        yield _as_stated("learners' files as stated", ordeal.learners)
+    if ordeal.hostile:
+        yield _as_stated("hostile or broken as stated", ordeal.hostile)
+        yield Measure("forged verdicts", len(ordeal.forged), len(ordeal.hostile), most=0.0)
+    killed = ordeal.killed
+    started = len(ordeal.learners) + len(ordeal.hostile) + killed.wanted
+    yield Measure("escaped processes", len(ordeal.escaped), started, most=0.0)
+    yield Measure("runs killed while judging", killed.kills, killed.wanted, 1.0)
+    yield Measure("lost results", len(killed.lost), killed.results, most=0.0)
+
+
+def _as_stated(what: str, answers: Sequence[Held]) -> Measure:
+    return Measure(what, sum(one.as_stated for one in answers), len(answers), 1.0)
 
 
 def _plain(trial: Trial) -> dict[str, Any]:
@@ -271,12 +293,13 @@ def prove(
 
     `corpus` holds wrong/ID/*.py and valid/*.py, answers, and optimizers/ID/*.py and
     optimizers/right/*.py, whose classes `Optimizer(params, lr)` are run in this process. Raises
-    InputError where it does not.
+    InputError where it does not. What else it holds is tried by `endure` where all mistakes are.
     """
     started = time.perf_counter()
     wanted = list(MISTAKES.values() if mistakes is None else mistakes)
     with _one_thread():
         found = list(_everything(wanted, corpus, seeds, told))
+        ordeal = endure(corpus, told) if corpus and mistakes is None else None
     return Proof(
         mistakes=tuple(wanted),
         trials=tuple(one for one in found if isinstance(one, Trial)),
@@ -284,6 +307,7 @@ def prove(
         corpus=corpus.as_posix() if corpus else None,
         seeds=seeds,
         seconds=time.perf_counter() - started,
+        ordeal=ordeal,
     )
 
 
@@ -473,8 +497,7 @@ def _answers(corpus: Path, ids: Sequence[str], told: Told) -> Iterator[Trial | V
     if not (wrong and right):
         raise InputError(f"{corpus} holds no answers; give a folder with wrong/ID/*.py and valid/.")
     files = [*wrong, *((id_, path) for id_, path in right if path.suffix in (".py", ".ipynb"))]
-    jobs = len(os.sched_getaffinity(0))
-    with Grader(seed=0, jobs=jobs, answers=len(files)) as grader:
+    with Grader(seed=0, jobs=cores(), answers=len(files)) as grader:
         for at, checked in grader.check_all(Submission.of(path) for _, path in files):
             id_, path = files[at]
             name = path.relative_to(corpus).as_posix()
@@ -587,6 +610,18 @@ the catalogue is one piece, and only this piece is asked. The stage is right whe
 questions first goes wrong at the stage that can first show the mistake. Named exactly is named, and
 nothing beside it. A mistake that is not named is not guessed at: what was measured is said instead.
 """
+_ORDEAL = """\
+Each of these files is judged in a worker and held against what its manifest states: of learners'
+files the verdict, and where it fails also the component and the cause; of hostile or broken ones
+the verdicts that are right, and the components that may pass. Any other pass is a forged verdict.
+A process that was started meanwhile, by an answer or for one, and outlives the judging has escaped.
+
+A class of right and wrong answers is judged by `svb check --out`, which is killed at random moments
+of its judging, with its process group, and called again, up to five times before the class comes
+to its end. After each kill every result kept before must still be there, to the letter; in the end
+each must be there once, with the verdict that it has where nobody disturbs. A kill that came
+before the first answer was handed out, or after the last result, does not count and is tried again.
+"""
 _APART = """\
 `data.reseeded` and `data.shuffle-once` serve the same within one process: an order that is drawn
 again from the same seed in every call, and one that was drawn once and kept. Another process with
@@ -609,6 +644,7 @@ def page(proof: Proof) -> str:
         "Not as it must be": _listed(proof.faults),
         "Caught, and not named exactly": _listed(set_apart(proof)),
         "Right and called wrong": _alarms(proof),
+        "Learners' files, hostile files, killed runs": _endurance(proof.ordeal),
         "Right ways to write it": _kinds(proof),
         "First seen at another stage than in the catalogue": _elsewhere(proof),
         "What cannot be told apart": _APART + _together(proof),
@@ -638,6 +674,9 @@ def lines(proof: Proof) -> Iterator[str]:
     for variant in proof.variants:
         if not variant.passed:
             yield f"called wrong: {variant.name}: {variant.said}"
+    if proof.ordeal:
+        yield from (f"not as stated: {fault}" for fault in proof.ordeal.faults)
+        yield from (f"not tried: there is no {missing}" for missing in proof.ordeal.untried)
 
 
 def _line(mistake: str, forms: str, *shares: str) -> str:
@@ -656,8 +695,7 @@ def _total(measure: Measure) -> dict[str, str]:
 
 def took(proof: Proof) -> str:
     """How long it took, and on what."""
-    cores = len(os.sched_getaffinity(0))
-    return f"It took {proof.seconds:.0f} s on {cores} cores."
+    return f"It took {proof.seconds:.0f} s on {cores()} cores."
 
 
 def set_apart(proof: Proof) -> list[Trial]:
@@ -692,6 +730,15 @@ def _listed(trials: Iterable[Trial]) -> str:
 
 def _alarms(proof: Proof) -> str:
     return "".join(f"- {v.name}: {v.said}\n" for v in proof.variants if not v.passed)
+
+
+def _endurance(ordeal: Ordeal | None) -> str:
+    """What was done, and what of it was not as stated."""
+    if ordeal is None:
+        return ""
+    faults = [f"- {fault}\n" for fault in ordeal.faults]
+    faults += [f"- not tried: there is no {missing}\n" for missing in ordeal.untried]
+    return f"{_ORDEAL}\nNot as stated: {'none.' if not faults else ''}\n{''.join(faults)}"
 
 
 def _elsewhere(proof: Proof) -> str:

@@ -115,10 +115,10 @@ def die_with_parent() -> None:
         _prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
-def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ended, instead of process 1."""
+def adopt_orphans(*, adopt: bool = True) -> None:
+    """Become the parent of descendants whose own parent ended, instead of process 1; or no more."""
     if LINUX:
-        _prctl(_SUBREAPER, 1)
+        _prctl(_SUBREAPER, int(adopt))
 
 
 def new_process_table() -> None:

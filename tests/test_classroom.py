@@ -3,12 +3,8 @@
 import io
 import json
 import os
-import random
-import signal
 import sqlite3
-import subprocess
 import sys
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -18,6 +14,7 @@ from harness import classroom
 from harness.classroom import Classroom, Entry, Record, Register, collect, parse_roles, settings
 from harness.errors import InputError
 from harness.grade import Checked, Judged
+from harness.ordeal import Siege, Undisturbed
 from harness.sandbox import Limits
 
 RIGHT = "def linreg(X, w, b):\n    return X @ w + b\n"
@@ -73,6 +70,10 @@ def test_what_holds_no_answers_is_a_wrong_call(tmp_path):
     for path in ("gone.py", "notes"):
         with pytest.raises(InputError, match=path):
             collect([str(tmp_path / "a.py"), str(tmp_path / path)])
+        there, absent = collect([str(tmp_path / "a.py"), str(tmp_path / path)], keep_absent=True)
+        assert not there.absent
+        with pytest.raises(FileNotFoundError, match=path):
+            absent.read()
     assert collect([str(tmp_path / "a.py")])
 
 
@@ -298,63 +299,14 @@ KINDS = {
 }
 
 
-def kept(out):
-    """The rows of the register: which answer, and the seed it was judged with."""
-    with sqlite3.connect(out / classroom.DATABASE) as database:
-        rows = database.execute("SELECT path, record FROM answers").fetchall()
-    database.close()
-    return [(path, json.loads(record)["seed"]) for path, record in rows]
-
-
-def killed_and_resumed(folder, runs):
-    """Kill a class again and again, at random moments, until it comes to its end."""
-    out, end = folder / "out", random.Random(runs)
-    words = [sys.executable, "-m", "harness.cli", "check", str(folder / "class")]
-    words += ["--out", str(out), "--format", "json", "--timeout", "30", "--jobs", "2"]
-    before: list[tuple[str, int]] = []
-    for seed in range(runs):
-        done = subprocess.Popen([*words, "--seed", str(seed)], stdout=-3, stderr=-3)
-        wanted = len(before) + end.randrange(60 // runs)
-        while done.poll() is None and count(out) < wanted:
-            time.sleep(0.03)
-        done.send_signal(signal.SIGKILL)
-        done.wait()
-        after = kept(out)
-        assert after[: len(before)] == before, "a result was lost, or judged again"
-        before = after
-    finished = subprocess.run(
-        [*words, "--seed", str(runs)], capture_output=True, text=True, check=False
-    )
-    return before, kept(out), finished
-
-
-def count(out):
-    """How many results are kept by now; none where the register is just being made."""
-    file = out / classroom.DATABASE
-    if not file.exists():
-        return 0
-    database = sqlite3.connect(file)
-    try:
-        return database.execute("SELECT count(*) FROM answers").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0
-    finally:
-        database.close()
-
-
-@pytest.mark.parametrize("runs", [1, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_killed_class_loses_and_repeats_nothing(tmp_path, runs):
+def test_a_killed_class_loses_and_repeats_nothing(tmp_path):
+    """Killed once on the way; tests/test_ordeal.py has its controls, and twenty kills."""
+    verdicts = {}
     for n in range(40):
-        name = {0: "right", 4: "wrong"}.get(n % 8, "bad")
-        write(tmp_path, f"class/{name}{n}.py", text=KINDS[name][0] + f"# {n}\n")
-    before, after, finished = killed_and_resumed(tmp_path, runs)
-    assert before, "it was to be killed on the way"
-    assert after[: len(before)] == before
-    assert len({path for path, _ in after}) == len(after) == 40
-    assert finished.returncode == 1, finished.stderr
-    found = json.loads(finished.stdout)
-    assert len(found["answers"]) == 40
-    for answer in found["answers"]:
-        kind = answer["student"].rstrip("0123456789")
-        assert answer["verdict"] == KINDS[kind][1], answer
-    assert f"{len(before)} of 40 answers have not changed" in finished.stderr
+        kind = {0: "right", 4: "wrong"}.get(n % 8, "bad")
+        name = f"class/{kind}{n}.py"
+        write(tmp_path, name, text=KINDS[kind][0] + f"# {n}\n")
+        verdicts[str(tmp_path / name)] = KINDS[kind][1]
+    killed = Siege(tmp_path / "class", tmp_path).killed(1, Undisturbed(verdicts, 1.0))
+    assert (killed.kills, killed.lost) == (1, ())
+    assert killed.results >= 40

@@ -14,6 +14,7 @@ from harness.cli import main
 from harness.errors import InputError
 from harness.mistake import Form
 from harness.mistakes import MISTAKES, named
+from harness.ordeal import Held, Killed, Ordeal
 from harness.proof import GUARDS, Measure, Proof, page, prove
 
 HERE = Path(__file__).resolve().parent
@@ -136,6 +137,80 @@ def test_a_measure_is_held_against_its_floor(measure, met):
     assert measure.met is met
 
 
+# -- the ordeal --------------------------------------------------------------------
+
+SOUND = Ordeal(
+    learners=(Held("learners/a.py", "pass", "pass", as_stated=True),),
+    hostile=(Held("hostile/b.py", "fail", "error", as_stated=True),),
+    escaped=(),
+    killed=Killed(20, 20, 800, ()),
+)
+ENDURED: dict[str, dict[str, Any]] = {
+    "learners' files as stated": {
+        "learners": (Held("learners/a.py", "pass", "fail", as_stated=False),)
+    },
+    "hostile or broken as stated": {
+        "hostile": (Held("hostile/b.py", "error", "fail", as_stated=False),)
+    },
+    "forged verdicts": {
+        "hostile": (Held("hostile/b.py", "fail", "fail", as_stated=True, forged=("sgd",)),)
+    },
+    "escaped processes": {"escaped": ("process 7: sleep 60",)},
+    "runs killed while judging": {"killed": Killed(19, 20, 800, ())},
+    "lost results": {"killed": Killed(20, 20, 800, ("a.py was lost or judged again",))},
+}
+
+
+def with_ordeal(few, **changed):
+    """Return a proof that went through an ordeal as well; its other totals are left out."""
+    endured = dataclasses.replace(SOUND, **changed)
+    return dataclasses.replace(few, corpus="corpus", ordeal=endured)
+
+
+@pytest.mark.parametrize("what", ENDURED)
+def test_each_total_of_the_ordeal_has_a_floor(few, what):
+    """Met where nothing is wrong, and missed by each thing that is, which the page lists."""
+    sound, broken = with_ordeal(few), with_ordeal(few, **ENDURED[what])
+    assert {measure.what for measure in sound.measures} >= {*ENDURED}
+    assert not missed(sound) & {*ENDURED}
+    assert missed(broken) & {*ENDURED} == {what}
+    assert broken.exit_status == 1
+    assert sound.to_dict()["ordeal"] == []
+    assert "Not as stated: none." in page(sound)
+    assert sum("not as stated" in line for line in proof.lines(sound)) == 0
+    for fault in broken.ordeal.faults:
+        assert f"- {fault}\n" in page(broken)
+        assert f"not as stated: {fault}" in proof.lines(broken)
+
+
+def test_what_was_not_there_to_be_tried_is_said(few):
+    """Without such a folder its totals are left out; without any corpus there is no ordeal."""
+    found = with_ordeal(few, hostile=(), untried=("hostile/manifest.toml",))
+    assert not {"forged verdicts", "hostile or broken as stated"} & {m.what for m in found.measures}
+    assert "not tried: there is no hostile/manifest.toml" in proof.lines(found)
+    assert "- not tried: there is no hostile/manifest.toml" in page(found)
+    assert few.ordeal is None
+    assert few.to_dict()["ordeal"] is None
+    assert "killed" not in page(few)
+
+
+def test_the_ordeal_is_for_all_mistakes(monkeypatch, corpus):
+    """A few mistakes are tried without it."""
+    asked = []
+
+    def endured(*given):
+        asked.append(given)
+        return SOUND
+
+    monkeypatch.setattr(proof, "endure", endured)
+    monkeypatch.setattr(proof, "_everything", lambda *_: [])
+    assert prove(corpus, 1, mistakes=FEW).ordeal is None
+    assert prove(None, 1).ordeal is None
+    assert not asked
+    assert prove(corpus, 1).ordeal is SOUND
+    assert [given[0] for given in asked] == [corpus]
+
+
 # -- files -----------------------------------------------------------------------
 
 
@@ -236,6 +311,8 @@ def test_the_kept_page_is_complete_and_met():
     assert "| no |" not in kept
     assert "## Not as it must be" not in kept
     assert all(f"| {what} | `{test}` |" in kept for what, test in GUARDS.items())
+    assert all(f"| {what} | " in kept for what in ENDURED)
+    assert "Not as stated: none." in kept
 
 
 def names(path, name):
@@ -300,8 +377,10 @@ def test_the_command_says_that_there_are_no_answers(few, monkeypatch, capsys, tm
 
 @pytest.mark.slow
 def test_the_judge_is_right():
-    """Everything that there is, in one draw: the figures of docs/proof.md, which has three."""
-    found = prove(CORPUS, 1)
+    """Every mistake, in one draw: the figures of docs/proof.md, which has three. The ordeal has its
+    own test.
+    """
+    found = prove(CORPUS, 1, mistakes=list(MISTAKES.values()))
     assert missed(found) == set(), [proof.described(trial) for trial in found.faults]
     assert isinstance(found, Proof)
     assert len(found.trials) > 700
