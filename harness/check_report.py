@@ -112,10 +112,11 @@ class Cluster:
 
 def clusters(records: Iterable[Record]) -> list[Cluster]:
     """The mistakes of a class, the most frequent first."""
-    found: dict[tuple[str, str], Cluster] = {}
+    found: dict[tuple[str, str, str], Cluster] = {}
     for record in records:
         for part, cause, what in dict.fromkeys(_mistakes(record)):
-            cluster = found.setdefault((part, cause), Cluster(part, cause, what))
+            # the same words too: one exception may come of several mistakes
+            cluster = found.setdefault((part, cause, what), Cluster(part, cause, what))
             if not any(member is record for member in cluster.members[-1:]):
                 cluster.members.append(record)
     return sorted(found.values(), key=lambda cluster: (-len(cluster.members), cluster.part))
@@ -133,13 +134,18 @@ def _mistakes(record: Record) -> Iterator[tuple[str, str, str]]:
 
 def _cause(component: Judged) -> str:
     """The cause by its id, or else what was seen: the exception, or the stage."""
-    raised = re.search(r"raises \w+", component.message)
-    if component.status == "error" and raised:
-        return raised[0]
     if component.cause:
-        return said(component.cause["id"])
+        return _named(component)
+    raised = re.search(r"raises \w+", component.message)
+    if component.status == "error":
+        return raised[0] if raised else said(component.message)
     stage = (component.first_divergence or {}).get("stage")
     return f"first at the {stage}, by no known mistake" if stage else "by no known mistake"
+
+
+def _named(component: Judged) -> str:
+    """The mistake by its id; "a or b" where nothing tells which of them it is."""
+    return said(" or ".join(component.causes))
 
 
 def read_weights(path: Path) -> dict[str, float]:
@@ -296,7 +302,7 @@ def _told(found: Judged, hints: int) -> list[tuple[str, str]]:
         return texts
     evidence = said(found.cause["evidence"])
     more = "" if evidence in said(found.message) else f", {evidence}"
-    return [("cause", f"{said(found.cause['id'])}{more}"), *texts]
+    return [("cause", f"{_named(found)}{more}"), *texts]
 
 
 def sentence(check: Check) -> str:
@@ -424,7 +430,7 @@ def _rows(record: Record, hints: int) -> Iterator[dict[str, object]]:
         told = component.to_dict(hints)
         names = ("status", "level", "line", "message", "hint")
         places = {name: first.get(name) for name in ("stage", "epoch", "step", "gap", "allowed")}
-        causes = {"cause": cause.get("id"), "evidence": cause.get("evidence")}
+        causes = {"cause": _named(component) or None, "evidence": cause.get("evidence")}
         yield head | {"component": component.name} | {n: told[n] for n in names} | places | causes
 
 
@@ -551,7 +557,7 @@ def _part_test(record: Record, mark: Mark, hints: int, number: int) -> dict[str,
     ]
     there = [c for c in components if _there(c.status)] or components
     found = [line for c in there for line in _component_lines(record, c, hints, 0)]
-    causes = [said(component.cause["id"]) for component in there if component.cause]
+    causes = [said(cause) for component in there for cause in component.causes]
     output = plain(found) or plain(_error_lines_if(record))
     test = _test(number, mark.part, mark.score, mark.most, output)
     return test | {"status": "passed" if mark.status == "pass" else "failed", "tags": causes}

@@ -42,15 +42,21 @@ KEPT_OUTPUT = 4000  # characters of what an answer printed
 
 @dataclass(frozen=True)
 class Entry:
-    """An answer that was found: its path as it is shown, whose it is, and where its bytes are."""
+    """An answer that was found: its path as it is shown, whose it is, and where its bytes are.
+
+    Where a path leads to none, `absent` says so in a sentence.
+    """
 
     path: str
     student: str
     file: Path | None = None
     piped: bytes = b""
+    absent: str = ""
 
     def read(self) -> bytes:
         """Its bytes, no more than can be judged; OSError where they cannot be read."""
+        if self.absent:
+            raise FileNotFoundError(self.absent)
         if self.file is None:
             return self.piped
         if not stat.S_ISREG(self.file.lstat().st_mode):
@@ -69,17 +75,27 @@ class Entry:
 # -- collecting ----------------------------------------------------------------
 
 
-def collect(paths: Sequence[str]) -> list[Entry]:
+def collect(paths: Sequence[str], *, keep_absent: bool = False) -> list[Entry]:
     """The answers at these paths, sorted, each once; "-" is standard input.
 
     Folders are searched through, without what is hidden and `__pycache__`. InputError where a path
-    does not exist or a folder holds no answers.
+    does not exist or a folder holds no answers; with `keep_absent` such a path is an entry, too, so
+    that whoever handed in nothing gets a result.
     """
     found: dict[str, Entry] = {}
     for path in dict.fromkeys(paths):
-        entries = [_piped()] if path == STDIN else _below(Path(path))
+        try:
+            entries = [_piped()] if path == STDIN else _below(Path(path))
+        except InputError as error:
+            if not keep_absent:
+                raise
+            entries = [_absent(Path(path), str(error))]
         found |= {entry.path: entry for entry in entries}
     return sorted(found.values(), key=lambda entry: entry.path)
+
+
+def _absent(path: Path, reason: str) -> Entry:
+    return Entry(_shown(path), _student(path, path.parent), absent=reason)
 
 
 def _piped() -> Entry:
@@ -187,6 +203,8 @@ def _code(
 
     A notebook is read here only after a worker came through reading it (`loaded`).
     """
+    if not content:
+        return (), ()
     if not entry.name.lower().endswith(".ipynb"):
         return _kept(content[: KEPT_LINES * KEPT_COLUMNS * 4].decode("utf-8", "replace")), ()
     if loaded:
@@ -205,8 +223,9 @@ def _unreadable(entry: Entry, error: OSError) -> Checked:
     from harness.grade import Checked
 
     reason = error.strerror or str(error)
-    message = f"{entry.path} cannot be read: {reason}"
-    return Checked(entry.path, "error", {"type": "unreadable", "message": message, "line": None})
+    message = entry.absent or f"{entry.path} cannot be read: {reason}"
+    kind = "missing" if entry.absent else "unreadable"
+    return Checked(entry.path, "error", {"type": kind, "message": message, "line": None})
 
 
 # -- keeping -------------------------------------------------------------------

@@ -251,7 +251,7 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
         help="cases: what svb compare runs; mistakes: the known ones, with hint and fix; "
         "pairs: what stands by hand beside what is built in; "
         "exercises: those of the book that svb check can judge, with what to write; proof: how "
-        "often svb check is right, tried anew, which takes minutes",
+        "often svb check is right, and what it withstands, tried anew, which takes minutes",
     )
     parser.add_argument(
         "id",
@@ -379,7 +379,8 @@ def _print(found: dict[str, Any], form: str) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     from harness import classroom, warm
 
-    entries = classroom.collect(arguments.paths)
+    keep = arguments.out is not None or arguments.format == "gradescope"
+    entries = classroom.collect(arguments.paths, keep_absent=keep)
     roles, limits = classroom.parse_roles(arguments.map), _limits(arguments)
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(entries))
     seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
@@ -421,7 +422,15 @@ def _check_in(
         print(f"report: {page}", file=sys.stderr)
     if interrupted:
         return 130
-    return 0 if arguments.exit_zero else roll.check.exit_status
+    return 0 if arguments.exit_zero else _say_absent(entries) or roll.check.exit_status
+
+
+def _say_absent(entries: Iterable[Entry]) -> int:
+    """2, the status of a wrong input, where a path led to no answer; else 0."""
+    absent = [entry.absent for entry in entries if entry.absent]
+    for sentence in absent:
+        print(f"svb: {sentence}", file=sys.stderr)
+    return 2 if absent else 0
 
 
 def _watch(

@@ -311,4 +311,4 @@ def _evidence(finding: Finding, form: Written, shown: list[_Shown]) -> str:
     steps = sum(ruling.steps or ruling.question.steps for ruling in finding.rulings)
     apart = f"; the right one differs by up to {gap:.3g}" if gap else ""
     asked = f"all {steps} steps asked" if steps else "everything asked"
-    return f"gives what \u201c{form.name}\u201d gives on {asked}{apart}"
+    return f"replies as \u201c{form.name}\u201d does on {asked}{apart}"

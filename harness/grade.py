@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +18,19 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from harness import exercises, warm
-from harness.diagnosis import Finding, Replies, find
+from harness.diagnosis import Cause, Finding, Replies, find
 from harness.errors import InputError
 from harness.exercise import pack_calls, unpack_replies
 from harness.interview import ASKED, asked, opened
 from harness.lean import leave_compiler_out
 from harness.lockstep import old_objects_left_alone
 from harness.message import MalformedError, Message
+from harness.mistake import Mistake
 from harness.mistakes import named
 from harness.probe import Question, Reply, Served
 from harness.recipe import Footing
 from harness.sandbox import Limits
+from harness.source import SourceError, read
 from harness.wire import Parcel, unpack
 from harness.worker import Outcome, Workshop
 
@@ -44,7 +47,8 @@ class Judged:
     `line` is the line of the learner's file; `first_divergence` and `cause` are those of the
     contract. `hint`, `what` and `fix` are the catalogue's words, which tell more and more.
     Beyond the contract: `part` is the method of a class that is at fault, `stages` are where each
-    failed question first went wrong, `also` the mistakes that cannot be told from the cause.
+    failed question first went wrong, `also` the mistakes that cannot be told from the cause; where
+    there are any, evidence and help speak of all of them.
     """
 
     name: str
@@ -73,6 +77,11 @@ class Judged:
             "message": self.message,
             "hint": self.help(hints),
         }
+
+    @property
+    def causes(self) -> list[str]:
+        """The ids of all mistakes that it may be; more than one where nothing tells which."""
+        return [self.cause["id"], *self.also] if self.cause else []
 
     def help(self, hints: int) -> str:
         """What is said to help: nothing, the hint, also what the code does, also the fix."""
@@ -276,7 +285,7 @@ class _Judge:
         if component.status == "missing":
             empty = {"type": "Empty", "message": found.message, "line": None}
             error = _error([component], next(iter(facts["answer"]["failures"]), empty))
-        return Checked(self.submission.name, _verdict([component], error), error, (component,))
+        return Checked(self.submission.name, verdict_of([component], error), error, (component,))
 
     def _from_facts(self, facts: dict[str, Any]) -> Checked:
         answer = facts["answer"]
@@ -286,7 +295,7 @@ class _Judge:
         failures = [failure for failure in answer["failures"] if _counts(failure, answer["kind"])]
         error = next(iter(failures), None)
         others = [
-            f"line {failure['line']} raised {failure['type']}: {failure['message']}"
+            f"{self._where(failure['line'])} raised {failure['type']}: {failure['message']}"
             for failure in answer["failures"]
             if failure is not error
         ]
@@ -294,11 +303,19 @@ class _Judge:
         stand_ins = [f"{name} {inert}" for name in answer["stand_ins"]]
         return Checked(
             self.submission.name,
-            _verdict(components, error),
+            verdict_of(components, error),
             _error(components, error),
             components,
             notes=tuple(map(str, (*stand_ins, *answer["notes"], *others))),
         )
+
+    def _where(self, line: object) -> str:
+        """A line in words, for a notebook by cell; a worker came through reading it before."""
+        name = self.submission.name
+        if isinstance(line, int) and name.lower().endswith(".ipynb"):
+            with suppress(SourceError, RecursionError):
+                return read(self.submission.source, name).where(line)
+        return "a statement" if line is None else f"line {line}"
 
     def _component(self, name: str, targets: dict[str, Any]) -> Judged:
         """One component; of a class, the part that is wrong, or else all of them."""
@@ -315,8 +332,9 @@ class _Judge:
         line = int(told["line"])
         if told["broken"]:
             raised = told["broken"]
-            message = f"raises {raised['kind']}: {raised['message']}"
-            return Judged(name, "error", line=int(raised["line"] or line), message=message)
+            said = _outcry(str(raised["kind"]), str(raised["message"]))
+            hint = _advice(said)
+            return Judged(name, "error", line=int(raised["line"] or line), message=said, hint=hint)
         try:
             finding = self._finding(target, told)
         except InputError as error:
@@ -325,7 +343,7 @@ class _Judge:
         part = target.partition(".")[2]
         if not part:
             return described
-        return replace(described, message=f"{part}: {described.message}", part=part)
+        return replace(described, message=f"in {part}: {described.message}", part=part)
 
     def _finding(self, target: str, told: dict[str, Any]) -> Finding:
         base, put = asked(target, told, self.seed)
@@ -385,12 +403,17 @@ def _replies(
     return [(question, unpack(parcels[target, at])) for at, question in enumerate(put)]
 
 
+# A file that is out of sight is refused or not found, as the platform has it.
+_NOT_THERE = ("FileNotFoundError", "PermissionError", "ModuleNotFoundError")
+
+
 def _counts(failure: dict[str, Any], kind: str) -> bool:
     """Whether what a statement raised is an error of the file: a notebook's cell is tried again."""
-    return kind != "ipynb" or failure["type"] in ("FileNotFoundError", "ModuleNotFoundError")
+    return kind != "ipynb" or failure["type"] in _NOT_THERE
 
 
-def _verdict(components: Sequence[Judged], error: dict[str, Any] | None) -> Verdict:
+def verdict_of(components: Sequence[Judged], error: dict[str, Any] | None = None) -> Verdict:
+    """What an answer comes to by its components, and by what ended its file."""
     statuses = [component.status for component in components]
     if "fail" in statuses or "error" in statuses:
         return "fail"
@@ -446,10 +469,9 @@ def _described(component: str, finding: Finding, line: int) -> Judged:
     if finding.passed:
         return Judged(component, "pass", finding.level, line=line, message=_agreement(finding))
     raised, first = finding.raised, finding.first
-    mistake = finding.mistake
     if raised and not first:
         status: Status = "error"
-        said = f"raises {raised.kind}: {raised.message}"
+        said = _outcry(raised.kind, raised.message)
         line = raised.line or line
     elif first:
         status, said = "fail", first.message
@@ -458,20 +480,74 @@ def _described(component: str, finding: Finding, line: int) -> Judged:
         reason = reasons[0] if reasons else "nothing was compared"
         return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
     measured = "; ".join(finding.measured)
+    explained = _explained(finding.cause, said) if finding.cause else {"hint": _advice(said)}
     return Judged(
         component,
         status,
         "different" if status == "fail" else None,
         first.to_dict() if first else None,
-        {"id": finding.cause.id, "evidence": finding.cause.evidence} if finding.cause else None,
-        line,
-        f"{said} ({measured})" if measured else said,
-        hint=mistake.hint if mistake else "",
-        what=mistake.what if mistake else "",
-        fix=mistake.fix if mistake else "",
+        line=line,
+        message=f"{said} ({measured})" if measured else said,
         stages=list(finding.stages),
-        also=list(finding.cause.also) if finding.cause else [],
+        **explained,
     )
+
+
+def _outcry(kind: str, message: str) -> str:
+    """What went wrong; that something else was returned than asked is no exception of theirs."""
+    if " returned " in message and ", but should return " in message:
+        return message.replace("NoneType", "None")
+    return f"raises {kind}: {message}"
+
+
+def _advice(said: str) -> str:
+    """Where to look after an exception that no known mistake explains; mostly nothing."""
+    return next((advice for words, advice in _ADVICE.items() if words in said), "")
+
+
+_ADVICE = {
+    "returned None": "Does the function end with a `return`?",
+    "only for scalar outputs": "`backward()` starts from a single number: which number should it "
+    "be, when there is a loss for each example?",
+    "does not have a grad_fn": "Print `requires_grad` of each parameter and `grad_fn` of the loss: "
+    "where does the chain from one to the other end?",
+    "'NoneType'": "Something is None in this line. Print it just before: was a gradient never "
+    "computed, or does a function end without `return`?",
+    "shapes cannot be multiplied": "Print the shapes of both factors just before this line.",
+    "must match the size of tensor": "Print the shapes of both sides just before this line.",
+}
+
+
+def _explained(cause: Cause, said: str) -> dict[str, Any]:
+    """The cause and what helps; of mistakes that cannot be told apart, all of them.
+
+    Where all that is known of a cause is the exception, `said` tells it, and what helps with it.
+    """
+    any_exception = cause.id == "model.raises"
+    evidence = said if any_exception else cause.evidence
+    advice = _advice(said) if any_exception else ""
+    mistakes = [named(id_) for id_ in (cause.id, *cause.also)]
+    names = " or ".join(map(_in_words, mistakes))
+    apart = f"; it is {names}, which cannot be told apart here" if cause.also else ""
+    return {
+        "cause": {"id": cause.id, "evidence": f"{evidence}{apart}"},
+        "hint": advice or _either([(mistake, mistake.hint) for mistake in mistakes]),
+        "what": _either([(mistake, mistake.what) for mistake in mistakes]),
+        "fix": _either([(mistake, mistake.fix) for mistake in mistakes]),
+        "also": list(cause.also),
+    }
+
+
+def _either(texts: Sequence[tuple[Mistake, str]]) -> str:
+    """What is said of one mistake; of several, what is said of each."""
+    if len({text for _, text in texts}) == 1:
+        return texts[0][1]
+    return " ".join(f"If it is {_in_words(mistake)}: {text}" for mistake, text in texts)
+
+
+def _in_words(mistake: Mistake) -> str:
+    """Such as “shuffle once”, of data.shuffle-once."""
+    return f"\u201c{mistake.id.rpartition('.')[2].replace('-', ' ')}\u201d"
 
 
 def _agreement(finding: Finding) -> str:

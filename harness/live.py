@@ -2,7 +2,7 @@
 
 A notebook's cells and a module have run already, so nothing is run here. Text comes from where
 Python keeps it for tracebacks; what has none there (made by `exec` or in C) is known by its
-signature alone.
+signature alone. The cells of a session come from where IPython keeps its history.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import json
 import linecache
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from harness.piece import codes
-from harness.source import Source
+from harness.source import Source, SourceError, read
 
 Written = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -57,6 +58,59 @@ class Definitions(Source):
     def statements(self) -> Iterator[ast.stmt]:
         """One for each definition."""
         yield from self.statements_made
+
+
+@dataclass(frozen=True)
+class Session:
+    """The cells that were run in an IPython session, in order, those that were run again too.
+
+    `source` reads them as those of a notebook; the number of a cell is IPython's, as in `In [3]`.
+    """
+
+    codes: tuple[str, ...]
+    source: Source
+
+    @classmethod
+    def of(cls, namespace: Mapping[str, Any]) -> Session | None:
+        """The session whose names these are; None where it is none, or nothing can be read."""
+        shell = namespace.get("get_ipython")
+        history = getattr(shell() if callable(shell) else None, "history_manager", None)
+        codes = getattr(history, "input_hist_raw", None)
+        if not isinstance(codes, list):
+            return None
+        told = tuple(map(str, codes[1:]))  # the first is empty: In counts from 1
+        try:
+            return cls(told, read(_notebook(told), "session.ipynb"))
+        except SourceError:
+            return None
+
+    def within(self, line: int) -> tuple[int, int]:
+        """The number of the cell that a line of `source` stands in, and its line there."""
+        cell = next(c for c in reversed(self.source.cells) if c.first_line <= line)
+        return cell.number, line - cell.first_line + 1
+
+    def without(self, statements: Iterable[ast.stmt]) -> bytes:
+        """A notebook of these cells, with empty lines in place of some of the statements."""
+        left_out = {
+            line
+            for statement in statements
+            for line in range(statement.lineno, (statement.end_lineno or 0) + 1)
+        }
+        codes, first = [], 1
+        for code in self.codes:
+            lines = code.split("\n")
+            codes.append("\n".join("" if n in left_out else x for n, x in enumerate(lines, first)))
+            first += len(lines)
+        return _notebook(codes)
+
+
+def _notebook(codes: Iterable[str]) -> bytes:
+    return json.dumps({"cells": [{"cell_type": "code", "source": c} for c in codes]}).encode()
+
+
+def statements(namespace: Mapping[str, Any]) -> list[ast.stmt]:
+    """The top-level statements of the file that a module is from; none where it is from no file."""
+    return _tree("".join(linecache.getlines(str(namespace.get("__file__"))))).body
 
 
 def definitions(namespace: Mapping[str, Any]) -> list[Definition]:

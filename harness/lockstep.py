@@ -294,6 +294,7 @@ class _ForcedSteps:
     ) -> None:
         self.side, self.stack, self.asked = side, stack, set(asked)
         self.leaves = side.parameters()
+        self.shapes = [leaf.shape for leaf in self.leaves]
         sizes = [leaf.numel() for leaf in self.leaves]
         y = stack.y if side.case.flat_labels else stack.y.unsqueeze(-1)
         columns = (stack.X, y, stack.prediction, upstream.to(stack.prediction))
@@ -331,10 +332,19 @@ class _ForcedSteps:
             for leaf, value in zip(self.leaves, self.handed, strict=True):
                 leaf.grad = value[k].reshape(leaf.shape).clone()
             side.update(side.recipe.convention.divisor(stack.rows))
+        self._reshape(k)
         after = torch.cat([leaf.detach().reshape(-1) for leaf in self.leaves])
         self.rows["parameter"].append(
             torch.full_like(after, torch.nan) if "parameter" in self.raised else after
         )
+
+    def _reshape(self, k: int) -> None:
+        """Note a parameter that the update gave another shape; the next step finds its own."""
+        for leaf, shape in zip(self.leaves, self.shapes, strict=True):
+            if leaf.shape != shape:
+                text = f"has shape {tuple(leaf.shape)}, but should have {tuple(shape)}"
+                self.faults.setdefault("parameter", (k, text))
+                leaf.data = leaf.new_full(shape, torch.nan)
 
     def _load(self, k: int) -> None:
         self.side.load([value[k] for value in self.before])

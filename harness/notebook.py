@@ -2,11 +2,13 @@
 
 The engine is that of `svb check`: the same questions, judged by the same rules. What differs is
 that the learner's code runs in the process of the one who asks: nothing is isolated, there is no
-limit on time, and what it says of itself is believed. So nothing here is a grade.
+limit on time, and what it says of itself is believed. So nothing here is a grade. Only a training
+loop at the top level of a cell, which would change the notebook, runs in a process of its own.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import io
 import secrets
@@ -19,17 +21,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness import report
+from harness import report, script, warm
 from harness import roles as known
 from harness.answer import Answer, gathered
 from harness.check_report import GLYPHS, Line, answer_lines, plain
 from harness.classroom import Record
 from harness.errors import InputError
-from harness.grade import HINTS, Check, Checked, Grader, Judged, Submission, judged
+from harness.grade import HINTS, Check, Checked, Grader, Judged, Submission, judged, verdict_of
 from harness.interview import ASKED, has, interviewed
-from harness.live import Definition, Definitions, definitions, restored
+from harness.live import Definition, Definitions, Session, definitions, restored, statements
 from harness.lockstep import determinism
 from harness.message import Message, decode, encode
+from harness.piece import Piece
 from harness.sandbox import Limits
 from harness.worker import Outcome
 
@@ -87,7 +90,7 @@ class Result:
 
 
 def _row(one: Judged, hints: int) -> dict[str, Any]:
-    cause = one.cause["id"] if one.cause else None
+    cause = " or ".join(one.causes) or None
     found = (one.name, one.status, one.line, one.message, one.help(hints), cause)
     return dict(zip(COLUMNS, found, strict=True))
 
@@ -101,7 +104,8 @@ def check(
     called from; what is missing there is filled with the reference. Your code runs here, in this
     process: nothing is isolated or stopped, and nothing is graded. `check("answer.py")` runs the
     file in a process of its own, as `svb check` does; for grading use that. Generators, default
-    dtype, and the names of the module are put back afterwards.
+    dtype, and the names of the module are put back afterwards. The last training loop at the top
+    level of a cell is judged in a process of its own, in which all cells are run again.
 
     `role` says which component a function is where its name and arguments do not tell. `hints` from
     0 to 3 gives away more and more. `seed` repeats a check on the same inputs.
@@ -153,13 +157,88 @@ def _all(namespace: dict[str, Any], seed: int) -> Checked:
     """All that a namespace defines."""
     name = str(namespace.get("__name__"))
     found = definitions(namespace)
-    checked = _judged(name, found, namespace, {}, tuple(ASKED), seed)
+    checked, pieces = _judged(name, found, namespace, {}, tuple(ASKED), seed)
+    if "train" not in pieces:
+        checked = _with_loop(checked, pieces, namespace, seed)
     if all(one.status == "missing" for one in checked.components):
         raise InputError(
             f"check: {name} defines no component yet; define one, such as squared_loss(y_hat, y), "
             "or hand over a function with role=."
         )
     return checked
+
+
+def _with_loop(
+    checked: Checked, pieces: dict[str, Piece], namespace: dict[str, Any], seed: int
+) -> Checked:
+    """What was found, and what comes of the training loop at the top level, where there is one.
+
+    Of a session it is the last one, judged where all cells are run once more; that of a module is
+    only spoken of.
+    """
+    session = Session.of(namespace)
+    run = list(session.source.statements()) if session else statements(namespace)
+    loops = [one for one in run if script.find([one], pieces, namespace, "")]
+    loop = script.find(loops[::-1], pieces, namespace, "")
+    if loop is None:
+        return checked
+    if session is None:
+        file = Path(str(namespace.get("__file__"))).name
+        note = f"the training loop at line {loop.line} has run already and is not judged here"
+        return _noted(checked, f"{note}; `svb check {file}` judges it, too")
+    others = [one for one in loops if not _holds(one, loop.line)]
+    checks = [one for one in run if _checks(one, namespace)]
+    elsewhere = _elsewhere(session.without([*others, *checks]), seed)
+    return _with_train(checked, elsewhere, session, loop.line)
+
+
+def _with_train(checked: Checked, elsewhere: Checked, session: Session, line: int) -> Checked:
+    """What was found here, and what was found elsewhere of the loop at this line of a session."""
+    where = "the training loop at In [{}] line {}".format(*session.within(line))
+    found = [one for one in elsewhere.components if one.name == "train" and one.status != "missing"]
+    if not found:
+        error = elsewhere.error
+        why = f" ({error['type']}: {error['message']})" if error else ""
+        note = f"{where} could not be run again in a process of its own{why}"
+        return _noted(checked, f"{note}; make it a function train to have it judged")
+    (train,) = found
+    train = replace(train, line=session.within(train.line)[1] if train.line else None)
+    components = (*(one for one in checked.components if one.name != "train"), train)
+    checked = replace(checked, components=components, verdict=verdict_of(components))
+    return _noted(checked, f"train is {where}, run again in a process of its own")
+
+
+def _noted(checked: Checked, note: str) -> Checked:
+    return replace(checked, notes=(*checked.notes, note))
+
+
+def _holds(statement: ast.stmt, line: int) -> bool:
+    return statement.lineno <= line <= (statement.end_lineno or 0)
+
+
+def _checks(statement: ast.stmt, namespace: dict[str, Any]) -> bool:
+    """Whether a statement calls `check`, which has no business where the cells are run again."""
+    return any(
+        isinstance(node, ast.Call) and _value(node.func, namespace) is check
+        for node in ast.walk(statement)
+    )
+
+
+def _value(node: ast.expr, namespace: dict[str, Any]) -> Any:
+    """What a name, or a name in a module, stands for."""
+    if isinstance(node, ast.Name):
+        return namespace.get(node.id)
+    if not isinstance(node, ast.Attribute):
+        return None
+    owner = _value(node.value, namespace)
+    return vars(owner).get(node.attr) if isinstance(owner, ModuleType) else None
+
+
+def _elsewhere(notebook: bytes, seed: int) -> Checked:
+    """A notebook judged by a worker."""
+    submission = Submission("session.ipynb", notebook)
+    with determinism(seed), warm.start() as workshop:
+        return judged(submission, workshop.run(submission.request(seed)), seed, lambda _: None)
 
 
 def _one(thing: Any, role: str | None, seed: int) -> Checked:
@@ -177,7 +256,8 @@ def _one(thing: Any, role: str | None, seed: int) -> Checked:
     with restored(namespace):
         namespace[mine.name] = thing
         mapped = {component: mine.name}
-        return _judged(mine.name, [*others, mine], namespace, mapped, targets, seed)
+        checked, _ = _judged(mine.name, [*others, mine], namespace, mapped, targets, seed)
+        return checked
 
 
 def _name(thing: Any, role: str | None, namespace: dict[str, Any]) -> str:
@@ -216,17 +296,20 @@ def _judged(
     mapped: dict[str, str],
     targets: tuple[str, ...],
     seed: int,
-) -> Checked:
-    """The components among some definitions, asked here and judged as those of a file are."""
+) -> tuple[Checked, dict[str, Piece]]:
+    """The components among some definitions, asked here and judged as those of a file are.
+
+    With all pieces that there are.
+    """
     with _undisturbed(namespace, seed) as printed:
         answer = gathered(Definitions.of(found, name), namespace, mapped)
         files = {one.name: one.file for one in found}
         reply = _joined([_reply(answer, target, files, seed) for target in targets])
-    outcome = Outcome(reply, None, printed.getvalue(), "", 0.0)
-    checked = judged(Submission(name, b""), outcome, seed, lambda _: None)
+        outcome = Outcome(reply, None, printed.getvalue(), "", 0.0)
+        checked = judged(Submission(name, b""), outcome, seed, lambda _: None)
     wanted = {target.partition(".")[0] for target in targets}
     components = tuple(one for one in checked.components if one.name in wanted)
-    return replace(checked, components=components)
+    return replace(checked, components=components), answer.pieces
 
 
 def _reply(answer: Answer, target: str, files: dict[str, str], seed: int) -> Message | None:

@@ -460,11 +460,12 @@ def _trainer(package: ModuleType, side: Side) -> Any:
 
 
 def _forms(package: ModuleType) -> dict[Form, Recipe]:
-    return {
-        "functional": functional(package),
-        "object": objects(package, half=True),
-        "mse": objects(package, half=False),
-    }
+    with torch.random.fork_rng(devices=[]):  # an import draws nothing from its user's generator
+        return {
+            "functional": functional(package),
+            "object": objects(package, half=True),
+            "mse": objects(package, half=False),
+        }
 
 
 def written_by_hand() -> str:

@@ -145,7 +145,7 @@ MISTAKES = (
     _mistake(
         id="model.raises",
         first_stage="prediction",
-        what="The model stops with an exception.",
+        what="The model stops with an exception, or returns something else than a tensor.",
         hint="Read the last line of the message, then the line of your file it points to; try the "
         "model on a batch of two examples.",
         fix="Return `X @ w + b` for X of shape (m, d), w of shape (d, 1) and b of shape (1,).",

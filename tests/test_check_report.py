@@ -157,6 +157,38 @@ def test_answers_are_clustered_by_part_and_mistake():
     assert len(cluster.members) == 1
 
 
+def test_one_exception_may_be_of_several_mistakes():
+    """A cluster has one cause, and one text."""
+    causes = [{"id": id_, "evidence": "seen"} for id_ in ("train.stale-forward", "model.raises")]
+    raised = [replace(RAISES, cause=cause, what=cause["id"]) for cause in causes]
+    school = [record(str(at), one) for at, one in enumerate([*raised, raised[0]])]
+    school += [crashed(), crashed(message="ended with SIGKILL"), crashed()]
+    found = [(c.cause, c.what, len(c.members)) for c in check_report.clusters(school)]
+    assert found == [
+        ("crash", "ended with SIGSEGV", 2),
+        ("train.stale-forward", "train.stale-forward", 2),
+        ("crash", "ended with SIGKILL", 1),
+        ("model.raises", "model.raises", 1),
+    ]
+
+
+def test_mistakes_that_cannot_be_told_apart_are_all_named():
+    """Wherever a cause is shown; the control is `ONE`, whose cause is certain."""
+    roll = Roll([record("ann", replace(WRONG, also=["loss.row-labels"]))], 7)
+    assert "cause: loss.no-reshape or loss.row-labels, the ratio is m" in text(roll)
+    (cluster,) = check_report.clusters(roll.records)
+    assert cluster.title(1).endswith("squared_loss: loss.no-reshape or loss.row-labels")
+    (row,) = rows(check_report.to_csv(roll))
+    assert row["cause"] == "loss.no-reshape or loss.row-labels"
+    test = json.loads(check_report.to_gradescope(roll))["tests"][2]
+    assert test["tags"] == ["loss.no-reshape", "loss.row-labels"]
+    assert "loss.no-reshape or loss.row-labels" in check_report.to_html(roll)
+    (component,) = json.loads(check_report.to_json(roll))["answers"][0]["components"]
+    assert component["cause"] == WRONG.cause
+    for shown in (text(ONE), check_report.to_html(ONE), check_report.to_csv(ONE)):
+        assert " or loss" not in shown
+
+
 def points(found, weights=None):
     return {mark.part: (mark.score, mark.most) for mark in check_report.marks(found, weights)}
 

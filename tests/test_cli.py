@@ -311,6 +311,29 @@ def test_check_writes_goes_on_and_keeps_what_was_judged(answers, tmp_path, capsy
     }
 
 
+@pytest.mark.parametrize("submission", ["empty", "empty/answer.py"])
+def test_check_writes_a_result_where_nothing_was_handed_in(answers, tmp_path, capsys, submission):
+    """No points and one sentence; status 2, but for who asks for none. Others are judged."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "READ.md").write_text("")
+    out, path = tmp_path / "out", tmp_path / submission
+    assert cli.main(["check", str(path), "--out", str(out)]) == 2
+    assert f"svb: {path}" in capsys.readouterr().err
+    found = json.loads((out / "results.json").read_text())
+    assert found["score"] == 0
+    assert found["output"].count(str(path)) == 2  # the headline and the sentence
+    assert {test["status"] for test in found["tests"]} == {"failed"}
+    assert {file.suffix for file in out.iterdir()} <= {".json", ".csv", ".md", ".xml", ".html",
+                                                       ".sqlite"}  # fmt: skip
+    words = ["check", str(path), "--format", "gradescope", "--exit-zero"]
+    assert cli.main(words) == 0
+    assert json.loads(capsys.readouterr().out)["score"] == 0
+    put(answers, "pass")
+    assert cli.main(["check", str(path), str(answers), "--out", str(out)]) == 2
+    assert json.loads((out / "results.json").read_text())["score"] == 1
+    assert cli.main(["check", str(answers), "--out", str(out)]) == 0
+
+
 def test_check_refuses_bad_calls_before_anything_is_run(answers, tmp_path, monkeypatch, capsys):
     """One sentence, status 2, nothing written; the control is a call that is right."""
     put(answers, "pass")

@@ -4,11 +4,12 @@ import ast
 import functools
 import linecache
 from contextlib import suppress
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from harness.live import Definition, Definitions, definitions, restored
+from harness.live import Definition, Definitions, Session, definitions, restored, statements
+from harness.source import read
 
 WRITTEN = '''
 import functools
@@ -122,3 +123,43 @@ def test_names_are_bound_as_before_whatever_happens():
         del namespace["deleted"]
         raise ZeroDivisionError
     assert namespace == before
+
+
+def session(*codes):
+    manager = SimpleNamespace(input_hist_raw=["", *codes])
+    return Session.of({"get_ipython": lambda: SimpleNamespace(history_manager=manager)})
+
+
+def test_a_session_is_read_with_the_numbers_of_its_cells():
+    """Magics, what is no Python and empty cells keep their place."""
+    found = session("%pwd\na = 1", "", "what?", "for i in a:\n    b = i\nc = 2")
+    assert found is not None
+    *_, loop, last = found.source.statements()
+    assert found.within(loop.lineno) == (4, 1)
+    assert found.within(last.lineno) == (4, 3)
+
+
+def test_a_session_can_be_read_without_some_of_it():
+    """Lines stay where they are."""
+    found = session("a = 1", "for i in a:\n    b = i\nc = 2")
+    assert found is not None
+    _, loop, last = found.source.statements()
+    rest = read(found.without([loop]), "rest.ipynb")
+    assert [(ast.unparse(one), one.lineno) for one in rest.statements()] == [
+        ("a = 1", 1),
+        ("c = 2", last.lineno),
+    ]
+
+
+@pytest.mark.parametrize(
+    "namespace", [{}, {"get_ipython": 3}, {"get_ipython": lambda: None}, {"get_ipython": dict}]
+)
+def test_what_is_no_session_is_none(namespace):
+    assert Session.of(namespace) is None
+    assert session() is None
+    assert session("a = 1") is not None
+
+
+def test_the_statements_of_a_module_are_those_of_its_file(module):
+    assert len(statements(vars(module))) == len(ast.parse(WRITTEN).body)
+    assert statements({}) == []

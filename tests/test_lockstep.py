@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import random
 from typing import Any, NoReturn
@@ -402,3 +403,46 @@ def test_what_a_forced_piece_raises_is_kept_and_the_others_run():
         assert got.loss.isnan().all()
         assert got.prediction.isfinite().all()
         assert got.parameter.isfinite().all()
+
+
+class Replacing:
+    """SGD that gives each parameter a new tensor, made of the right values."""
+
+    def __init__(self, made, parameters, lr):
+        self.made, self.parameters, self.lr = made, parameters, lr
+
+    def step(self, _length):
+        """Update."""
+        for p in self.parameters:
+            p.data = self.made((p - self.lr * p.grad).detach())
+
+    def zero_grad(self):
+        """Forget the gradients."""
+        for p in self.parameters:
+            p.grad = None
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (torch.clone, None),
+        (torch.flatten, "has shape (2,), but should have (2, 1)"),
+        (torch.sum, "has shape (), but should have (2, 1)"),
+        (lambda p: torch.cat([p, p]), "has shape (4, 1), but should have (2, 1)"),
+    ],
+    ids=["the same", "flat", "one number", "longer"],
+)
+def test_an_update_that_changes_a_shape_is_told_and_the_others_run(made, said):
+    """The shape, and nothing of what would come of it in the next step; the first passes."""
+    optimizer = functools.partial(Replacing, made)
+    subject = dataclasses.replace(SCRATCH["mse"], name="replacing", optimizer=optimizer)
+    side = subject.build(CASE, CASE.data())
+    for got in forced(side, asked_states(), BUILTIN["mse"].convention):
+        assert not got.raised
+        assert {name: text for name, (_, text) in got.faults.items()} == (
+            {"parameter": said} if said else {}
+        )
+        assert got.prediction.isfinite().all()
+        assert got.gradient.isfinite().all()
+    right, verdict = {"identical", "rounding"}, compare(subject, cases=[CASE]).verdict
+    assert verdict in (right if said is None else {"different", "error"})

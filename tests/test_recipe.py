@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import subprocess
+import sys
 from functools import partial
 from typing import Any
 
@@ -267,3 +269,16 @@ def test_a_hidden_layer_starts_from_the_initial_values(sides):
     assert not torch.equal(flat(side)[:4], start[:4])
     with pytest.raises(TypeError):
         sides["functional"].build(dataclasses.replace(case, form="mse"), data)
+
+
+def test_an_import_draws_nothing():
+    """A program's own random numbers stay what they were; the control draws one."""
+    program = (
+        "import sys, torch; before = torch.get_rng_state(); {}; "
+        "sys.exit(not torch.equal(before, torch.get_rng_state()))"
+    )
+    ended = [
+        subprocess.run([sys.executable, "-c", program.format(deed)], check=False).returncode
+        for deed in ("import harness.recipe", "torch.rand(1)")
+    ]
+    assert ended == [0, 1]
