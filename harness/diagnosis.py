@@ -3,8 +3,8 @@
 The component's replies are held against the replies that each known mistake gives to the same
 questions. A mistake that replies the same to all of them, within rounding, is the cause, with its
 evidence; where several do, all are named. An iterator that draws at random and fresh parameters
-cannot be matched number by number: there the facts decide (`tells`). Where nothing matches there
-is no cause, only what can be measured.
+cannot be matched number by number: there the facts decide (`tells`), as they do first for a loop.
+Where nothing matches there is no cause, only what can be measured.
 """
 
 from __future__ import annotations
@@ -216,13 +216,20 @@ def _causes(
 ) -> Iterator[tuple[Mistake, str]]:
     """The mistakes that explain the replies, with the evidence, each id once."""
     catalogue = {mistake.id: mistake for mistake in of(finding.component)}
-    if finding.component not in tells.DECIDED:
-        matched = list(_matched(finding, replies, subject, reference))
-        if matched:
-            yield from matched
+    told = (
+        (catalogue[name], evidence)
+        for name, evidence in tells.told(finding.component, replies, finding.rulings, reference)
+    )
+    if finding.component in tells.DECIDED:
+        yield from told
+        return
+    matched = _matched(finding, replies, subject, reference)
+    # of a loop the facts first: they are soon read, and say more than whose values it has
+    for way in (told, matched) if finding.component == "train" else (matched, told):
+        found = list(way)
+        if found:
+            yield from found
             return
-    for name, evidence in tells.told(finding.component, replies, finding.rulings, reference):
-        yield catalogue[name], evidence
 
 
 def _matched(

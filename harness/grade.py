@@ -347,11 +347,24 @@ class _Judge:
 
     def _finding(self, target: str, told: dict[str, Any]) -> Finding:
         base, put = asked(target, told, self.seed)
+        if target != "data_iter":
+            return self._found(target, base, put)
         replies = _replies(self._parcels, target, put)
-        finding = find(ASKED[target], replies, base.scratch, base.builtin)
-        if target == "data_iter" and finding.cause and finding.cause.also:
+        finding = find("data_iter", replies, base.scratch, base.builtin)
+        if finding.cause and finding.cause.also:
             return self._asked_afresh(finding, replies, base)
         return finding
+
+    def _found(self, target: str, base: Footing, put: tuple[Question, ...]) -> Finding:
+        """What replies come to: of a class, many are the same to the bit, and judged once."""
+        digests = [self._parcels[target, at].digest for at in range(len(put))]
+        key = (ASKED[target], base.form, put, *digests)
+        if key not in _FOUND:
+            replies = _replies(self._parcels, target, put)
+            if len(_FOUND) == _KEPT:
+                del _FOUND[next(iter(_FOUND))]  # the oldest
+            _FOUND[key] = find(ASKED[target], replies, base.scratch, base.builtin)
+        return _FOUND[key]
 
     @cached_property
     def _parcels(self) -> dict[tuple[str, int], Parcel]:
@@ -369,6 +382,9 @@ class _Judge:
         return find("data_iter", afresh(replies, others), base.scratch, base.builtin)
 
 
+_FOUND: dict[tuple[object, ...], Finding] = {}
+_KEPT = 2048
+
 # From the least to the most telling, and as the contract lists them.
 _SEVERITY: tuple[Status, ...] = ("missing", "pass", "skipped", "error", "fail")
 _FUNCTIONS = ("data_iter", "linreg", "squared_loss", "mse_loss", "sgd", "init_params", "train")
@@ -379,8 +395,9 @@ _OPTIONAL = frozenset({"mse_loss", *_CLASSES})
 def _shown(present: set[str]) -> list[str]:
     """The components to speak of: those there, and those missing in a file of functions."""
     classes_only = bool(present & {*_CLASSES}) and not present & {*_FUNCTIONS[1:5], "init_params"}
+    optional = _OPTIONAL | ({"squared_loss"} if "mse_loss" in present else set())
     every = (*_FUNCTIONS, *_CLASSES)
-    return [n for n in every if n in present or not (n in _OPTIONAL or classes_only)]
+    return [n for n in every if n in present or not (n in optional or classes_only)]
 
 
 def afresh(replies: Replies, others: Replies) -> list[tuple[Question, Reply]]:
