@@ -23,6 +23,7 @@ from harness.recipe import Batch
 from harness.trace import Chunk, Lane, Raised
 
 Facts = dict[str, Any]
+LONGEST = 4000  # characters
 
 
 @dataclass
@@ -116,7 +117,7 @@ def _unpack_forced(parcel: Parcel, prefix: str, facts: Facts) -> Forced:
         for name in COLUMNS
     }
     faults = {
-        _column(name): (int(k), str(text)) for name, (k, text) in dict(facts["faults"]).items()
+        _column(name): (int(k), _text(text)) for name, (k, text) in dict(facts["faults"]).items()
     }
     raised = {_column(name): _raised(entry) for name, entry in dict(facts["raised"]).items()}
     return Forced(**columns, faults=faults, raised=raised)
@@ -128,13 +129,18 @@ def _column(name: str) -> str:
     return name
 
 
+def _text(said: object) -> str:
+    """Words of an answer, no more of them than anybody reads: what is judged may be kept."""
+    return str(said)[:LONGEST]
+
+
 def _raised(facts: Facts) -> Raised:
     return Raised(
         str(facts["stage"]),
         int(facts["epoch"]),
         int(facts["step"]),
-        str(facts["kind"]),
-        str(facts["message"]),
+        _text(facts["kind"]),
+        _text(facts["message"]),
         None if facts["line"] is None else int(facts["line"]),
     )
 
@@ -280,18 +286,24 @@ def _unpack_chunk(parcel: Parcel, facts: Facts) -> Chunk:
     places = [(int(epoch), int(step)) for epoch, step in facts["places"]]
     after = parcel.take("after", 2)
     before, gradient_before = (parcel.take(name, 1) for name in ("before", "gradient_before"))
-    lanes = [_unpack_lane(parcel, i, *entry) for i, entry in enumerate(facts["lanes"])]
+    width = len(before)
+    lanes = [_unpack_lane(parcel, i, width, *entry) for i, entry in enumerate(facts["lanes"])]
     positions = sorted(position for lane in lanes for position in lane.positions)
     if positions != list(range(len(places))) or after.shape != (len(places), len(before)):
         raise ValueError("steps")
     return Chunk(before, gradient_before, after, places, lanes)
 
 
-def _unpack_lane(parcel: Parcel, i: int, counts: list[int], positions: list[int]) -> Lane:
+def _unpack_lane(
+    parcel: Parcel, i: int, width: int, counts: list[int], positions: list[int]
+) -> Lane:
+    """A lane whose gradients have this width together: then no buffer is missing."""
     batch, predictions, losses = (int(count) for count in counts)
     buffers: list[Tensor] = []
     while f"lane.{i}.{len(buffers)}" in parcel.arrays:
         buffers.append(parcel.take(f"lane.{i}.{len(buffers)}"))
-    if batch != 2 or any(len(buffer) != len(positions) for buffer in buffers):
+    gradients = buffers[batch + predictions + losses :]
+    whole = sum(gradient[0].numel() for gradient in gradients) == width
+    if batch != 2 or not whole or any(len(buffer) != len(positions) for buffer in buffers):
         raise ValueError("lane")
     return Lane.of(buffers, (batch, predictions, losses), [int(k) for k in positions])
