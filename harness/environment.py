@@ -12,12 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 
 
 def describe() -> dict[str, object]:
     """Everything a reader needs to judge or repeat a run, as plain values."""
+    import psutil  # a tenth of a second, which most uses of the engine can save
+
     return {
         "version": _version(),
         "commit": _commit(),

@@ -55,8 +55,8 @@ __all__ = [
 _START_SECONDS = 120.0
 _GRACE_SECONDS = 20.0  # for a warden on a busy machine to end a call and tell of it
 _BOOT = (
-    "import json, sys; settings = json.loads(sys.argv[1]); sys.path[:] = settings['sys_path']; "
-    "from harness.warden import serve; serve(settings)"
+    "import json, os, sys; settings = json.loads(sys.argv[1]); sys.path[:] = settings['sys_path']; "
+    "from harness.warden import serve; serve(settings); os._exit(0)"  # the caller waits for the end
 )
 _KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _QUICK_FORK = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # large pages: forking takes half
