@@ -9,16 +9,20 @@ do not wait for torch.
 
 from importlib import import_module
 
+# Where each public name lies, and what it is called there if otherwise.
 _HOMES = {
-    "compare": "harness.diagnosis",
-    "Comparison": "harness.comparison",
-    "Case": "harness.case",
-    "Recipe": "harness.recipe",
-    "Convention": "harness.recipe",
-    "SCRATCH": "harness.recipe",
-    "BUILTIN": "harness.recipe",
+    "cases": "harness.engine.case:named",
+    "compare": "harness.diagnosis.finding",
+    "Comparison": "harness.engine.comparison",
+    "Case": "harness.engine.case",
+    "Recipe": "harness.engine.recipe",
+    "Convention": "harness.engine.recipe",
+    "SCRATCH": "harness.engine.recipe",
+    "BUILTIN": "harness.engine.recipe",
     "InputError": "harness.errors",
-    "check": "harness.notebook",
+    "duel": "harness.bench.paired",
+    "Plan": "harness.bench.paired",
+    "check": "harness.grading.notebook",
     "checks": "harness.pytest_plugin",
 }
 __all__ = [
@@ -28,10 +32,13 @@ __all__ = [
     "Comparison",
     "Convention",
     "InputError",
+    "Plan",
     "Recipe",
+    "cases",
     "check",
     "checks",
     "compare",
+    "duel",
 ]
 
 
@@ -39,4 +46,5 @@ def __getattr__(name: str) -> object:
     """Import a public name from its home when it is first asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    home, _, there = _HOMES[name].partition(":")
+    return getattr(import_module(home), there or name)

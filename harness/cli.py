@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import InputError
 
 if TYPE_CHECKING:
-    from harness.case import Case
-    from harness.check_report import Line, Roll
-    from harness.classroom import Classroom, Entry, Record
-    from harness.comparison import Comparison
-    from harness.sandbox import Limits
-    from harness.worker import Workshop
+    from harness.engine.case import Case
+    from harness.engine.comparison import Comparison
+    from harness.grading.classroom import Classroom, Entry, Record
+    from harness.grading.report import Line, Roll
+    from harness.isolation.confine import Limits
+    from harness.isolation.pool import Workshop
 
 FORMATS = ("text", "json", "markdown", "csv")
 CHECK_FORMATS = ("text", "json", "csv", "markdown", "junit", "gradescope")
@@ -284,14 +284,14 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    from harness import report
+    from harness.report import files
 
     name, cases = _chosen(arguments)
     out = arguments.out or Path("reports") / name
-    report.check_writable(out)
+    files.check_writable(out)
     comparison = _run(name, cases, printed=not (arguments.case or arguments.data))
     found = comparison.to_dict()
-    written = report.write(found, out)
+    written = files.write(found, out)
     _print(found, arguments.format)
     print(f"report: {written['html']}", file=sys.stderr)
     return comparison.exit_status
@@ -301,8 +301,8 @@ def _run(name: str, cases: list[Case], *, printed: bool) -> Comparison:
     """Compare with a progress bar; `printed` adds the figures that the sources print."""
     from rich.progress import Progress
 
-    from harness.comparison import compare
-    from harness.published import RUNS, published
+    from harness.engine.comparison import compare
+    from harness.pairs.published import RUNS, published
 
     # the bar counts steps; a printed run is one of about as many
     steps = sum(case.total_steps for case in cases)
@@ -330,7 +330,7 @@ def _console(file: Any) -> Any:
 
 def _chosen(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     """The name of the run and its cases, with what was asked for put in."""
-    from harness.case import devices, named
+    from harness.engine.case import devices, named
 
     if arguments.target and not arguments.data:
         raise InputError("--target names a column of a file; say which one with --data FILE.")
@@ -354,8 +354,8 @@ def _chosen(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
 
 def _on_table(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     """The cases on the reader's own table: all three forms, or those asked for."""
-    from harness.case import named, on_table
-    from harness.dataset import load_table
+    from harness.engine.case import named, on_table
+    from harness.pairs.table import load_table
 
     table = load_table(
         Path(arguments.data), arguments.target, standardise=not arguments.no_standardise
@@ -364,27 +364,27 @@ def _on_table(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
 
 
 def _print(found: dict[str, Any], form: str) -> None:
-    from harness import report
+    from harness.report import files
 
     if form == "text":
         console = _console(sys.stdout)
-        console.print(report.to_table(found, console.width))
-        for line in report.summary_lines(found):
+        console.print(files.to_table(found, console.width))
+        for line in files.summary_lines(found):
             console.print(line, markup=False, highlight=False)
         return
-    render = {"json": report.to_json, "markdown": report.to_markdown, "csv": report.to_csv}
+    render = {"json": files.to_json, "markdown": files.to_markdown, "csv": files.to_csv}
     sys.stdout.write(render[form](found))
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from harness import classroom, warm
+    from harness.grading import classroom, warmup
 
     keep = arguments.out is not None or arguments.format == "gradescope"
     entries = classroom.collect(arguments.paths, keep_absent=keep)
     roles, limits = classroom.parse_roles(arguments.map), _limits(arguments)
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(entries))
     seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
-    with warm.start(limits, jobs, answers=len(entries), seed=seed) as workshop:
+    with warmup.start(limits, jobs, answers=len(entries), seed=seed) as workshop:
         return _check_in(workshop, arguments, entries, roles, seed)
 
 
@@ -395,12 +395,13 @@ def _check_in(
     roles: dict[str, str],
     seed: int,
 ) -> int:
-    from harness import check_report, classroom, report
-    from harness.exercises import named
+    from harness.exercises.catalogue import named
+    from harness.grading import classroom, report
+    from harness.report import files
 
-    weights = check_report.read_weights(arguments.weights) if arguments.weights else None
+    weights = report.read_weights(arguments.weights) if arguments.weights else None
     if arguments.out:
-        report.check_writable(arguments.out)
+        files.check_writable(arguments.out)
     exercise = named(arguments.exercise).name if arguments.exercise else None
     if arguments.watch:
         return _watch(workshop, arguments, entries, roles, exercise, seed)
@@ -409,16 +410,16 @@ def _check_in(
         room = classroom.Classroom(entries, register, roles, exercise)
         isolation, interrupted = _judge_answers(workshop, arguments, room, seed)
         records = tuple(room.records())
-    roll = check_report.Roll(records, seed, arguments.hints, weights, isolation)
+    roll = report.Roll(records, seed, arguments.hints, weights, isolation)
     if interrupted:
         kept = f"kept in {arguments.out}; the same call goes on from there" if arguments.out else ""
         done = f"{len(records)} of {len(entries)} answers were judged"
         print(f"svb: interrupted; {done}{kept and ' and are '}{kept}.", file=sys.stderr)
     _print_check(roll, arguments.format)
     if arguments.out:
-        from harness.environment import describe
+        from harness.report.environment import describe
 
-        page = check_report.write(roll, arguments.out, describe())
+        page = report.write(roll, arguments.out, describe())
         print(f"report: {page}", file=sys.stderr)
     if interrupted:
         return 130
@@ -444,9 +445,9 @@ def _watch(
     """Judge one answer after each save, until somebody ends it."""
     if len(entries) != 1 or arguments.out or arguments.format != "text":
         raise InputError("--watch is for one file, on a terminal: leave out --out and --format.")
-    from harness.check_report import answer_lines
-    from harness.grade import Grader
-    from harness.watch_file import watch
+    from harness.grading.grade import Grader
+    from harness.grading.report import answer_lines
+    from harness.grading.watch_file import watch
 
     console = _console(sys.stdout)
 
@@ -467,7 +468,7 @@ def _watch(
 
 def _limits(arguments: argparse.Namespace) -> Limits:
     """The limits of an answer; InputError where one makes no sense."""
-    from harness.sandbox import Limits
+    from harness.isolation.confine import Limits
 
     for name, least in (("timeout", 0.1), ("memory", 64), ("jobs", 1), ("seed", 0)):
         value = getattr(arguments, name)
@@ -482,7 +483,7 @@ def _judge_answers(
     """Judge with a progress bar; what the isolation is, and whether somebody interrupted it."""
     from rich import progress
 
-    from harness.grade import Grader
+    from harness.grading.grade import Grader
 
     unchanged = 0
     columns = (
@@ -530,12 +531,12 @@ def _say_isolation(held: Sequence[str], lacking: Sequence[str], *, in_full: bool
 
 def _print_check(roll: Roll, form: str) -> None:
     """On a terminal lines are coloured and wrapped; in a pipe neither."""
-    from harness import check_report
+    from harness.grading import report
 
     if form != "text" or not sys.stdout.isatty():
-        sys.stdout.write(check_report.RENDERERS[form](roll))
+        sys.stdout.write(report.RENDERERS[form](roll))
         return
-    _print_lines(_console(sys.stdout), check_report.lines(roll))
+    _print_lines(_console(sys.stdout), report.lines(roll))
 
 
 def _print_lines(console: Any, lines: Iterable[Line]) -> None:
@@ -551,10 +552,11 @@ def _print_lines(console: Any, lines: Iterable[Line]) -> None:
 def _bench(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress, TextColumn
 
-    from harness import bench_view, report, scaling
+    from harness.bench import report, scaling
+    from harness.report import files
 
     out = arguments.out or Path("reports") / "bench"
-    report.check_writable(out)
+    files.check_writable(out)
     wanted = scaling.Wanted.of(arguments)
     # no refreshing by itself: that would be a second thread beside what is timed
     columns, console = TextColumn("{task.description}", markup=False), _console(sys.stderr)
@@ -564,55 +566,54 @@ def _bench(arguments: argparse.Namespace) -> int:
             wanted, lambda what: bar.update(task, description=what, refresh=True)
         )
     found = bench.to_dict()
-    written = bench_view.write(found, out)
+    written = report.write(found, out)
     _print_bench(found, arguments.format)
     print(f"report: {written['html']}", file=sys.stderr)
     return bench.exit_status
 
 
 def _print_bench(found: dict[str, Any], form: str) -> None:
-    from harness import bench_view
+    from harness.bench import report
 
     if form != "text":
-        sys.stdout.write(bench_view.RENDERERS[_SUFFIXES[form]](found))
+        sys.stdout.write(report.RENDERERS[_SUFFIXES[form]](found))
         return
     console = _console(sys.stdout)
     if found["rows"]:
-        console.print(bench_view.to_table(found, console.width))
-    for line in bench_view.summary_lines(found):
+        console.print(report.to_table(found, console.width))
+    for line in report.summary_lines(found):
         console.print(line, markup=False, highlight=False)
 
 
 def _report_bench(found: Any, arguments: argparse.Namespace) -> int:
     """Render a benchmark again, or hold two of them together."""
-    from harness import bench_view, report
+    from harness.bench import report
+    from harness.report import files
 
-    old = bench_view.validate(found, arguments.file)
+    old = report.validate(found, arguments.file)
     if arguments.new is None:
-        bench_view.write(old, arguments.out or Path(arguments.file).parent)
+        report.write(old, arguments.out or Path(arguments.file).parent)
         _print_bench(old, arguments.format)
         return 0
     if arguments.out:
         raise InputError("--out goes with one report; two are only printed.")
-    moved = bench_view.differences(
-        old, bench_view.validate(report.load(arguments.new), arguments.new)
-    )
+    moved = report.differences(old, report.validate(files.load(arguments.new), arguments.new))
     render = {
-        "json": bench_view.differences_json,
-        "csv": bench_view.differences_csv,
-    }.get(arguments.format, bench_view.differences_markdown)
+        "json": report.differences_json,
+        "csv": report.differences_csv,
+    }.get(arguments.format, report.differences_markdown)
     sys.stdout.write(render(moved))
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from harness import report
+    from harness.report import files
 
-    loaded = report.load(arguments.file)
+    loaded = files.load(arguments.file)
     if arguments.new or (isinstance(loaded, dict) and loaded.get("schema") == "svb.bench/1"):
         return _report_bench(loaded, arguments)
-    found = report.read(arguments.file)
-    report.write(found, arguments.out or Path(arguments.file).parent)
+    found = files.read(arguments.file)
+    files.write(found, arguments.out or Path(arguments.file).parent)
     _print(found, arguments.format)
     return 0
 
@@ -633,7 +634,7 @@ def _list(arguments: argparse.Namespace) -> int:
             f"svb list {arguments.what} shows them all; leave out {arguments.id!r}, or take "
             "`svb list mistakes ID`."
         )
-    from harness.case import DEFAULT_CASES
+    from harness.engine.case import DEFAULT_CASES
 
     rows = [{"name": case.name, "purpose": case.purpose} for case in DEFAULT_CASES]
     return _print_rows(rows, {"name": "case", "purpose": "what it is for"}, arguments.format)
@@ -641,7 +642,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _list_mistakes(id: str | None, form: str) -> int:  # noqa: A002 - as the argument is called
     """All mistakes in a line each, or one in full."""
-    from harness.mistakes import MISTAKES, named, plain
+    from harness.mistakes.catalogue import MISTAKES, named, plain
 
     if id is None:
         rows = [plain(mistake) for mistake in MISTAKES.values()]
@@ -657,7 +658,7 @@ def _list_mistakes(id: str | None, form: str) -> int:  # noqa: A002 - as the arg
 
 def _list_exercises(name: str | None, form: str) -> int:
     """All exercises in a line each, or one with its contract."""
-    from harness.exercises import EXERCISES, lines, named, plain
+    from harness.exercises.catalogue import EXERCISES, lines, named, plain
 
     if name is None:
         rows = [plain(exercise) for exercise in EXERCISES.values()]
@@ -672,7 +673,7 @@ def _list_exercises(name: str | None, form: str) -> int:
 
 def _list_pairs(form: str) -> int:
     """Every public name that both packages have, with what each side follows."""
-    from harness.recipe import pairs
+    from harness.engine.recipe import pairs
 
     heads = {"name": "name", "scratch": "by hand, after", "builtin": "built in"}
     return _print_rows(pairs(), heads, form)
@@ -682,14 +683,15 @@ def _list_proof(arguments: argparse.Namespace) -> int:
     """Put the judge to the test; 1 where a floor is missed."""
     from rich.progress import Progress
 
-    from harness import proof, report
+    from harness.report import files
+    from harness.selftest import proof
 
     seeds = proof.SEEDS if arguments.seeds is None else arguments.seeds
     if seeds < 1:
         raise InputError(f"--seeds {seeds}: give a number from 1 on.")
     corpus = proof.folder(arguments.id)
     if arguments.write:
-        report.check_writable(arguments.write.parent)
+        files.check_writable(arguments.write.parent)
     if corpus is None:
         print("no answers at hand: only the catalogue's own forms are tried.", file=sys.stderr)
     with Progress(console=_console(sys.stderr), transient=True) as bar:

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from harness.case import Case
-    from harness.comparison import CaseComparison
-    from harness.duel import Duel, Plan, Prepared
-    from harness.grade import Grader, Judged
-    from harness.recipe import Recipe
+    from harness.bench.paired import Duel, Plan, Prepared
+    from harness.engine.case import Case
+    from harness.engine.comparison import CaseComparison
+    from harness.engine.recipe import Recipe
+    from harness.grading.grade import Grader, Judged
 
     Timed = Callable[..., object] | Prepared
 
@@ -109,7 +109,7 @@ class Answers:
     @functools.cached_property
     def grader(self) -> Grader:
         """The grader of all answers, warm once it is asked for."""
-        from harness.grade import Grader
+        from harness.grading.grade import Grader
 
         return self._ended.enter_context(Grader(seed=secrets.randbelow(1 << 31)))
 
@@ -141,7 +141,7 @@ class AnswerFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Check the file, and make a test of each thing found."""
-        from harness.grade import Submission
+        from harness.grading.grade import Submission
 
         checked = self.answers.grader.check(Submission.of(self.path))
         seed = f"(seed {self.answers.grader.seed})"
@@ -398,7 +398,7 @@ def _interval(stats: dict[str, Any]) -> str:
 
 
 def _torch_facts() -> dict[str, object]:
-    from harness.environment import describe
+    from harness.report.environment import describe
 
     found = describe()
     return {"version": found["torch"], "threads": found["threads"], "cuda": found["cuda"]}
@@ -434,7 +434,7 @@ class DuelFixture:
 
         `agree(first's, second's)` raises AssertionError, or returns something other than True or
         None, where they differ (`torch.testing.assert_close`, `torch.equal`). `fresh`,
-        `synchronise` and `plan` are those of `harness.duel.duel`; for the check both sides get
+        `synchronise` and `plan` are those of `paired.duel`; for the check both sides get
         copies of one fresh input. Returns None where pytest-benchmark is disabled: then this side
         runs once. A pair that differs fails the test and is not timed.
         """
@@ -462,9 +462,9 @@ class DuelFixture:
         """
         import torch
 
-        from harness.duel import Prepared
-        from harness.lockstep import reference_lr
-        from harness.recipe import Side
+        from harness.bench.paired import Prepared
+        from harness.engine.lockstep import reference_lr
+        from harness.engine.recipe import Side
 
         data = case.data()
         lr = reference_lr(subject, reference, case)
@@ -493,7 +493,7 @@ class DuelFixture:
         `differ()` says how they differ, and None where they do not; it is asked once for both
         tests. Returns as the call does.
         """
-        from harness.duel import duel
+        from harness.bench.paired import duel
 
         duels, name = self.duels, self.name
         measure = functools.partial(
@@ -544,7 +544,7 @@ def _nothing() -> None:
 
 
 def _once(side: Timed) -> object:
-    from harness.duel import Prepared
+    from harness.bench.paired import Prepared
 
     return side.call(side.fresh()) if isinstance(side, Prepared) else side()
 
@@ -562,7 +562,7 @@ def _results(
 
 def _given(side: Timed, fresh: Callable[[], object] | None) -> Timed:
     """The side with its inputs: `fresh` makes them where it brings none."""
-    from harness.duel import Prepared
+    from harness.bench.paired import Prepared
 
     return side if fresh is None or isinstance(side, Prepared) else Prepared(side, fresh)
 
@@ -582,7 +582,7 @@ def _differ(first: object, second: object, agree: Callable[[Any, Any], object]) 
 
 def _judged(subject: Recipe, reference: Recipe | None, case: Case) -> CaseComparison:
     """One case compared; what cannot be compared fails the test with its sentence."""
-    from harness.comparison import compare
+    from harness.engine.comparison import compare
     from harness.errors import InputError
 
     try:
@@ -615,7 +615,7 @@ def checks(
 
     Raises InputError for an `allow` that cannot be allowed.
     """
-    from harness.case import devices, named
+    from harness.engine.case import devices, named
     from harness.errors import InputError
 
     if wrong := sorted(set(allow) - {"inconclusive", "error"}):
@@ -650,7 +650,7 @@ def _asking_for_case(signature: inspect.Signature) -> inspect.Signature:
 
 def _subject(returned: object, given: Recipe | None) -> Recipe:
     """The recipe to judge: what the function returned, or what the decorator was given."""
-    from harness.recipe import Recipe
+    from harness.engine.recipe import Recipe
 
     if returned is not None and given is not None:
         pytest.fail("the test returns a recipe and @checks has one: leave one out.", pytrace=False)

@@ -1,4 +1,4 @@
-"""Imports only point down: the packages stand apart, and the harness is one chain."""
+"""Imports point one way: the packages stand apart, and a folder imports only those before it."""
 
 import ast
 from pathlib import Path
@@ -6,93 +6,33 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+HARNESS = ROOT / "harness"
 
-# From the bottom to the top: a module may import only those before it.
-LAYERS = [
+# From the bottom to the top: a folder of the harness (or a file at its top) may import only those
+# before it. `tests/test_repo.py` holds the README's tree against the files.
+FOLDERS = [
     "errors",
-    "lean",
-    "agreement",
-    "plot",
-    "view",
-    "environment",
-    "dataset",
-    "case",
-    "recipe",
-    "trace",
-    "lockstep",
-    "probe",
-    "signature",
-    "oracle",
-    "stage",
-    "examine",
-    "measure",
-    "rows",
-    "course",
     "report",
-    "comparison",
-    "ruling",
-    "loop_tells",
-    "tells",
-    "published",
-    "mistake",
-    "wrong_data",
-    "wrong_model",
-    "wrong_loss",
-    "wrong_optim",
-    "wrong_stateful",
-    "wrong_loop",
-    "wrong_init",
+    "isolation",
+    "engine",
+    "pairs",
     "mistakes",
-    "diagnosis",
-    "duel",
-    "variants",
-    "peak",
+    "answers",
     "bench",
-    "scaling",
-    "bench_view",
-    "memory",
-    "given",
-    "exercise",
-    "exercise_rules",
-    "exercise_data",
-    "exercise_training",
-    "exercise_loss",
-    "exercise_gradient",
+    "diagnosis",
     "exercises",
-    "sandbox",
-    "message",
-    "wire",
-    "warden",
-    "source",
-    "inert",
-    "book",
-    "stand_ins",
-    "roles",
-    "piece",
-    "manner",
-    "adapt",
-    "objects",
-    "understudy",
-    "loop",
-    "script",
-    "fitting",
-    "watch",
-    "answer",
-    "interview",
-    "live",
-    "worker",
-    "rehearsal",
-    "warm",
-    "grade",
-    "classroom",
-    "ordeal",
-    "proof",
-    "check_report",
-    "notebook",
-    "watch_file",
+    "grading",
+    "selftest",
     "cli",
     "pytest_plugin",
 ]
+# The only ones that may import `scratch` and `builtin`.
+IMPORTS_PACKAGES = ("engine/recipe.py",)
+SEAMS = {  # imports upwards that are still to be cut
+    "engine/case.py": ["pairs"],
+    "engine/comparison.py": ["diagnosis"],
+    "mistakes/mistake.py": ["diagnosis"],
+}
 ONLY_BY_HAND = ("torch.nn", "torch.optim", "torch.utils.data", "torch.func")
 
 
@@ -128,19 +68,70 @@ def package_faults(package, source):
     return faults
 
 
-def harness_faults(module, source):
-    """Return what a module of the harness imports and must not."""
+def home(dotted):
+    """The folder of the harness that a dotted name lies in."""
+    return dotted.split(".")[1]
+
+
+def folder_of(file):
+    """The folder of the harness, or the file at its top, by a path relative to the harness."""
+    return Path(file).parts[0].removesuffix(".py")
+
+
+def harness_faults(file, source):
+    """Return what a file of the harness (its path there) imports and must not."""
     names = imported(source)
-    faults = [] if module == "recipe" else within(names, "scratch", "builtin")
-    below = LAYERS[: LAYERS.index(module)]
-    inside = {name.split(".")[1] for name in within(names, "harness") if "." in name}
-    known = {path.stem for path in (ROOT / "harness").glob("*.py")} | set(LAYERS)
-    return faults + sorted((inside & known) - set(below)) + sorted(within(names, "."))
+    faults = [] if file in IMPORTS_PACKAGES else within(names, "scratch", "builtin")
+    folder = folder_of(file)
+    reached = {home(name) for name in within(names, "harness") if "." in name}
+    above = (reached & set(FOLDERS)) - set(FOLDERS[: FOLDERS.index(folder)]) - {folder}
+    return faults + sorted(above - set(SEAMS.get(file, []))) + sorted(within(names, "."))
 
 
-def harness_file(module):
-    """Return where a module of the harness lies, written or not yet."""
-    return ROOT / "harness" / f"{module}.py"
+def harness_files():
+    """Every file of the harness but its own door, by its path there."""
+    files = (path.relative_to(HARNESS) for path in sorted(HARNESS.rglob("*.py")))
+    return [file.as_posix() for file in files if file.as_posix() != "__init__.py"]
+
+
+def module_of(file):
+    """The dotted name of a file of the harness."""
+    return "harness." + file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def circle(graph):
+    """A name that can be reached from itself, and None where there is none."""
+    done: set[str] = set()
+    active: list[str] = []
+
+    def visit(name):
+        if name in active:
+            return [*active[active.index(name) :], name]
+        if name in done:
+            return None
+        active.append(name)
+        found = next(filter(None, map(visit, sorted(graph.get(name, ())))), None)
+        active.pop()
+        done.add(name)
+        return found
+
+    return next(filter(None, map(visit, sorted(graph))), None)
+
+
+def graph_of(sources):
+    """Which modules each module imports when it is loaded, by dotted names."""
+    graph = {}
+    for name, source in sources.items():
+        top = ast.Module(body=[*loaded(ast.parse(source))], type_ignores=[])
+        graph[name] = (imported(ast.unparse(top)) & sources.keys()) - {name}
+    return graph
+
+
+def loaded(tree):
+    """The imports that run with the module: not those in functions or for the type checker."""
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
 
 
 @pytest.mark.parametrize("package", ["scratch", "builtin"])
@@ -153,16 +144,32 @@ def test_packages_stand_apart(package):
     }
 
 
-def test_every_harness_module_has_a_layer():
-    """A new module is given its place in LAYERS."""
-    found = {path.stem for path in (ROOT / "harness").glob("*.py")} - {"__init__"}
-    assert sorted(found - set(LAYERS)) == []
+def test_every_folder_has_its_place():
+    """A new folder is given its place in FOLDERS, and a place is given up with its folder."""
+    assert {folder_of(file) for file in harness_files()} == set(FOLDERS)
 
 
-@pytest.mark.parametrize("module", [name for name in LAYERS if harness_file(name).exists()])
-def test_harness_imports_point_down(module):
-    """A module imports only those below it, and only recipe imports the packages."""
-    assert harness_faults(module, harness_file(module).read_text("utf-8")) == []
+@pytest.mark.parametrize("file", harness_files())
+def test_harness_imports_point_one_way(file):
+    """A file imports only folders before its own, and only some import the packages."""
+    assert harness_faults(file, (HARNESS / file).read_text("utf-8")) == []
+
+
+def test_no_circles():
+    """Nothing imports itself by way of others, within a folder either."""
+    files = harness_files()
+    sources = {module_of(file): (HARNESS / file).read_text("utf-8") for file in files}
+    graph = graph_of(sources)
+    assert sum(map(len, graph.values())) > 100
+    assert circle(graph) is None
+
+
+def test_circle_control():
+    """Control: a circle is found, however long; a diamond is none."""
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
+    assert circle({"a": {"b", "c"}, "b": {"d"}, "c": {"d"}, "d": set()}) is None
+    late = {"x": "def f():\n    import y", "y": "import x"}
+    assert graph_of(late) == {"x": set(), "y": {"x"}}
 
 
 @pytest.mark.parametrize(
@@ -194,17 +201,18 @@ def test_packages_control_allows():
 
 
 @pytest.mark.parametrize(
-    ("module", "source", "faults"),
+    ("file", "source", "faults"),
     [
-        ("case", "from harness.recipe import Recipe", ["recipe"]),
-        ("case", "from harness import cli", ["cli"]),
-        ("case", "import harness.case", ["case"]),
-        ("trace", "import scratch", ["scratch"]),
-        ("trace", "def late():\n    import harness.report", ["report"]),
-        ("recipe", "import scratch\nimport builtin\nfrom harness.case import Case", []),
-        ("cli", "from harness.errors import InputError\nfrom harness import case", []),
+        ("engine/trace.py", "from harness.diagnosis.judge import rule", ["diagnosis"]),
+        ("engine/trace.py", "from harness import cli", ["cli"]),
+        ("engine/trace.py", "import scratch", ["scratch"]),
+        ("engine/trace.py", "def late():\n    import harness.grading.report", ["grading"]),
+        ("engine/trace.py", "from harness.engine.case import Case", []),
+        ("engine/recipe.py", "import scratch\nimport builtin\nfrom harness import errors", []),
+        ("cli.py", "from harness.errors import InputError\nfrom harness import engine", []),
+        ("report/files.py", "from . import plot", [".", "..plot"]),
     ],
 )
-def test_harness_control(module, source, faults):
+def test_harness_control(file, source, faults):
     """Control: an import upwards, sideways or of a package is found; those downwards are not."""
-    assert harness_faults(module, source) == faults
+    assert harness_faults(file, source) == faults

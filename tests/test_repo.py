@@ -41,19 +41,25 @@ def modules(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def tree(readme: str) -> dict[str, set[str]]:
-    """Words by folder of the README's tree: the fenced block that begins with `scratch/`."""
+def tree(readme: str) -> set[str]:
+    """Paths that the README's tree names: the fenced block that begins with `scratch/`.
+
+    A line is indented by two blanks a folder; it names one thing, or several side by side, and
+    what it says of them stands behind two blanks or more.
+    """
     block = re.search(r"^```\w*\n(scratch/.*?)^```", readme, re.MULTILINE | re.DOTALL)
     assert block, "README.md has no fenced block that begins with 'scratch/'"
-    words: dict[str, set[str]] = {}
-    folder = ""
+    paths: set[str] = set()
+    folders: list[str] = []
     for line in block[1].splitlines():
-        if top := re.match(r"(\w+)/", line):
-            folder = top[1]
-        elif line and not line[0].isspace():
-            folder = ""  # a file at the root
-        words.setdefault(folder, set()).update(re.findall(r"\w+", line))
-    return words
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.findall(r"\w+/?(?=  |$)", line)
+        if not names:
+            continue
+        folders = [*folders[:depth], *([names[0].rstrip("/")] if names[0].endswith("/") else [])]
+        inside = "/".join(folders if not names[0].endswith("/") else folders[:-1])
+        paths |= {f"{inside}/{name}".strip("/") for name in names}
+    return {path.rstrip("/") for path in paths}
 
 
 def distribution(requirement: str) -> str:
@@ -93,18 +99,20 @@ def test_ci_is_executable():
 @pytest.mark.parametrize("package", PACKAGES)
 def test_readme_tree_names_every_module(package):
     """A module that the README's tree does not name is lost on its reader."""
-    stems = {file.stem for file in modules(package)} - {"__init__"}
-    assert stems, f"{package}/ has no modules"
-    unnamed = stems - tree(read("README.md")).get(package, set())
-    assert not unnamed, f"under {package}/ in README.md's tree: {sorted(unnamed)}"
+    files = [file.relative_to(ROOT).with_suffix("") for file in modules(package)]
+    paths = {file.as_posix() for file in files if not file.name.startswith("__")}
+    assert paths, f"{package}/ has no modules"
+    unnamed = paths - tree(read("README.md"))
+    assert not unnamed, f"not in README.md's tree: {sorted(unnamed)}"
 
 
 def test_the_tree_is_read_by_folder():
-    """Control: a name under one folder does not count for another, nor do a root file's words."""
-    words = tree("```\nscratch/  data loss\nharness/\n  case  a run\nREADME.md  model\n```\n")
-    assert "case" in words["harness"]
-    assert "case" not in words["scratch"]
-    assert "model" not in words["harness"]
+    """Control: a name under one folder does not count for another, nor do the words behind it."""
+    found = tree(
+        "```\nscratch/  by hand\n  data  loss  a word\nharness/\n  engine/\n    case  a run\n```"
+    )
+    assert {"scratch/data", "scratch/loss", "harness/engine/case"} <= found
+    assert not {"harness/data", "scratch/case", "engine/case", "harness/engine/a"} & found
 
 
 def test_no_source_points_outside_the_repository():

@@ -1,5 +1,5 @@
 # component: sgd
-from harness import recipe
+from harness.engine import recipe
 
 def find(name):
     for module in (recipe.scratch, recipe.builtin):

@@ -1,0 +1,412 @@
+"""Loads a learner's answer: runs its file, finds its components, and makes recipes of them.
+
+This runs code that nobody vouches for: call it in a process that is thrown away. The file is run
+statement by statement, so that one that fails does not hide what is defined after it, and not as
+`__main__`. Which definition is which component is told by `roles`, how a component is called by
+`piece`, in what manner the file writes its tensors by `fitting`, and what it uses that it should
+have written by `watch`. What a component does is not judged here.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import linecache
+import os
+import sys
+import traceback
+import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.answers import builtins_used, detect, object_form, top_level
+from harness.answers import component as pieces
+from harness.answers import roles as known
+from harness.answers.builtins_used import Evidence
+from harness.answers.component import Piece
+from harness.answers.detect import Seen
+from harness.answers.source import Source
+from harness.answers.stubs import d2l, stand_ins
+from harness.answers.style import Manner
+from harness.answers.top_level import Loop, State
+from harness.engine.lockstep import seed_all
+from harness.engine.recipe import Convention, Recipe
+
+MODULE = "answer"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a statement of the file raised: the exception's name, its words, the learner's line."""
+
+    type: str
+    message: str
+    line: int | None
+
+
+@dataclass
+class Answer:
+    """What an answer defines, and what happened when its file ran.
+
+    `pieces` by component; those that are stubs have `stub`. `failures` in the order in which they
+    happened, without those that only follow from another. `notes` tell what was not clear.
+    """
+
+    source: Source
+    pieces: dict[str, Piece]
+    failures: list[Failure]
+    stand_ins: list[str]
+    notes: list[str]
+    namespace: dict[str, Any]
+    manner: Manner
+    loop: Loop | None = None
+    used: frozenset[str] = frozenset()
+    methods: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def recipe(self, component: str, base: Recipe) -> Recipe:
+        """The base with the one piece of this component replaced by the answer's own.
+
+        Raises KeyError where the answer has no such component, or only a stub of it.
+        """
+        _, _, part = component.partition(".")
+        piece = self.present(component)
+        name = f"{piece.name} of {self.source.name}"
+        return detect.recipe(self, piece, part, base, name)
+
+    def whole(self, base: Recipe) -> Recipe:
+        """The base with every piece replaced that the answer has."""
+        for component, piece in self.pieces.items():
+            if not piece.stub:
+                base = self.recipe(component, base)
+        return base
+
+    def present(self, component: str) -> Piece:
+        """The piece of a component that is more than a stub."""
+        name, _, part = component.partition(".")
+        piece = self.pieces[name]
+        if piece.stub or (part and part not in self.parts(name)):
+            raise KeyError(component)
+        return piece
+
+    def has(self, component: str) -> bool:
+        """Whether there is more than a stub of it."""
+        return component in self.pieces and not self.pieces[component].stub
+
+    @property
+    def file_name(self) -> str:
+        """The name that the code of the file has."""
+        return self.source.name
+
+    def evidence(self, component: str) -> list[Evidence]:
+        """The built-ins that a component uses although it should replace them."""
+        return builtins_used.evidence(self, component, self.loop.settings if self.loop else {})
+
+    def parts(self, component: str) -> list[str]:
+        """The parts of a class that can be judged each for itself: of the model class, those of
+        "__init__", "forward" and "loss" that it has; `recipe` takes "LinearRegressionScratch.loss".
+        """
+        if component != "LinearRegressionScratch" or not self.has(component):
+            return []
+        return [part for part in object_form.PARTS if self.line(f"{component}.{part}")]
+
+    def line(self, component: str) -> int | None:
+        """Where a component, or a part of a class, is written; None where the file has none."""
+        name, _, part = component.partition(".")
+        if not part:
+            return self.pieces[name].line
+        return self.methods.get(name, {}).get(part)
+
+    def convention(self, component: str = "squared_loss") -> Convention | None:
+        """How the file scales its loss; None where it has no such component."""
+        name = component.partition(".")[0]
+        return detect.convention(self, component) if self.has(name) else None
+
+
+@dataclass
+class _Run:
+    """The file as it runs: its namespace, and what went wrong."""
+
+    source: Source
+    namespace: dict[str, Any]
+    failures: list[Failure] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    states: dict[int, State] = field(default_factory=dict)
+    flags: int = 0
+
+    def statement(self, node: ast.stmt) -> None:
+        """Run one statement; what it raises is kept."""
+        if isinstance(node, ast.For | ast.While | ast.With | ast.If | ast.Try):
+            self.states[node.lineno] = State(node, self.namespace)
+        module = ast.Module([node], [])
+        try:
+            code = compile(module, self.source.name, "exec", self.flags, dont_inherit=True)
+            exec(code, self.namespace)
+        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt as well
+            self._failed(error, node)
+
+    def _failed(self, error: BaseException, node: ast.stmt) -> None:
+        lost = isinstance(error, NameError) and error.name in self.lost
+        self.lost |= _bound(node) - self.namespace.keys()
+        if not lost:
+            self.failures.append(failure(error, self.source))
+
+
+def failure(error: BaseException, source: Source) -> Failure:
+    """An exception with the last line of the learner's own file that it went through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((f.lineno for f in reversed(frames) if f.filename == source.name), None)
+    if line is None and isinstance(error, SyntaxError):
+        line = error.lineno
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return Failure(type(error).__name__, message, line)
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement would have bound."""
+    bound = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _stores(n)}
+    bound |= {a.asname or a.name.split(".")[0] for n in ast.walk(node) for a in _aliases(n)}
+    return bound | {n.name for n in ast.walk(node) if isinstance(n, known.NAMED)}
+
+
+def _stores(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Store)
+
+
+def _aliases(node: ast.AST) -> list[ast.alias]:
+    return node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
+
+
+def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> Answer:
+    """Run an answer's file and find its components.
+
+    `roles` settles which name of the file is which component: {"linreg": "predict"}. All global
+    generators are seeded before the file runs.
+    """
+    reading = _Reading.of(source, roles)
+    seen = Seen({a.found.name: a.component for a in reading.assigned.values()})
+    with _prepared(source, seed) as (namespace, finder):
+        run = _Run(source, namespace, flags=_future(reading.statements))
+        for statement in reading.statements:
+            if not known.is_main_guard(statement):
+                run.statement(statement)
+                seen.watch(namespace)
+        seen.release(namespace)
+        notes = [*source.notes, *reading.notes]
+        answer = Answer(source, {}, run.failures, [*finder.used], notes, namespace, Manner())
+        _fill_in(answer, reading, seen, run.states)
+    return answer
+
+
+def gathered(
+    source: Source, namespace: dict[str, Any], roles: dict[str, str] | None = None
+) -> Answer:
+    """The answer that definitions make which have run already, such as those of a notebook.
+
+    `source` is their text and `namespace` holds what they defined. The components are tried on a
+    few rows, as those of a file are.
+    """
+    reading = _Reading.of(source, roles)
+    answer = Answer(source, {}, [], [], [*source.notes, *reading.notes], namespace, Manner())
+    _fill_in(answer, reading, Seen({}), {})
+    return answer
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What the syntax of a file tells: its definitions and which of them is which component."""
+
+    statements: list[ast.stmt]
+    found: list[known.Found]
+    uses: known.Uses
+    mapped: dict[str, str]
+    assigned: dict[str, known.Assigned]
+    notes: list[str]
+
+    @classmethod
+    def of(cls, source: Source, roles: dict[str, str] | None) -> _Reading:
+        """Read it off a source; `roles` settles which name is which component."""
+        mapped, statements = dict(roles or {}), list(source.statements())
+        found = list(known.definitions(statements))
+        uses = known.Uses.of(statements)
+        return cls(statements, found, uses, mapped, *known.assign(found, uses, mapped))
+
+
+def _fill_in(answer: Answer, reading: _Reading, seen: Seen, states: dict[int, State]) -> None:
+    """Find the pieces of an answer that has run, and its manner."""
+    _find_classes(answer, reading.found, reading.statements)
+    _find(answer, reading.found, reading.uses, reading.assigned, reading.mapped)
+    _find_trainer(answer, reading.found, reading.statements)
+    _find_loop(answer, reading.statements, reading.uses, states)
+    answer.manner = detect.manner_of(answer, seen)
+
+
+@contextmanager
+def _prepared(source: Source, seed: int) -> Iterator[tuple[dict[str, Any], stand_ins.StandIns]]:
+    """A namespace to run a file in, with its lines known to tracebacks and `inspect`."""
+    os.environ.setdefault("MPLBACKEND", "Agg")  # a plot must not open a window
+    module = types.ModuleType(MODULE)
+    module.__file__ = source.name
+    sys.modules[MODULE] = module
+    lines = source.text.splitlines(keepends=True)
+    linecache.cache[source.name] = (len(source.text), None, lines, source.name)
+    seed_all(seed)
+    with stand_ins.installed() as finder:
+        yield vars(module), finder
+
+
+def _future(statements: Sequence[ast.stmt]) -> int:
+    """The compiler flags that the file's `from __future__` imports ask for."""
+    names = [
+        alias.name
+        for node in statements
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        for alias in node.names
+    ]
+    features = [getattr(__future__, name) for name in names if hasattr(__future__, name)]
+    return sum(feature.compiler_flag for feature in features)
+
+
+def _find_classes(
+    answer: Answer, found: Sequence[known.Found], statements: Sequence[ast.stmt]
+) -> None:
+    """The object form: the model class and the optimizer class, with the lines of their methods."""
+    added = known.added_methods(statements)
+    chosen = known.models(found, added)
+    for role in known.CLASSES:
+        definition = chosen.get(role.component)
+        value = answer.namespace.get(definition.name) if definition else None
+        if definition is None or not isinstance(value, type):
+            continue
+        methods = known.methods_of(definition, added, found)
+        answer.methods[role.component] = {
+            name: node.lineno for name, node in methods.items() if not known.is_stub(node)
+        }
+        answer.pieces[role.component] = pieces.made(
+            role,
+            definition.name,
+            value,
+            definition.line,
+            stub=all(map(known.is_stub, methods.values())),
+            constants={},
+            reads=set(),
+        )
+
+
+def _find_trainer(
+    answer: Answer, found: Sequence[known.Found], statements: Sequence[ast.stmt]
+) -> None:
+    """A Trainer class with a loop of the learner's own, where no function trains."""
+    added = known.added_methods(statements)
+    chosen = known.models(found, added)
+    own, line = None, 0
+    if "Trainer" in chosen:
+        own, line = answer.namespace.get(chosen["Trainer"].name), chosen["Trainer"].line
+    for name, methods in added.items():
+        if name.endswith("Trainer") and {"fit_epoch", "fit"} & methods.keys():
+            own = own or getattr(answer.namespace.get(name.partition(".")[0]), "Trainer", None)
+            line = min(node.lineno for node in methods.values())
+    if "train" in answer.pieces or not isinstance(own, type):
+        return
+    made = pieces.made(
+        known.TRAINER, own.__name__, own, line, stub=False, constants={}, reads=set()
+    )
+    fit = object_form.Fit(made)
+    answer.pieces["train"] = Piece(
+        "train", own.__name__, fit, line, arguments=object_form.FIT_ARGUMENTS
+    )
+
+
+def _find_loop(
+    answer: Answer,
+    statements: Sequence[ast.stmt],
+    uses: known.Uses,
+    states: dict[int, State],
+) -> None:
+    """The loop at the top level, where no function trains; what is done with results of calls."""
+    named = {name for name in uses.assigned if name in answer.namespace}
+    answer.used = frozenset(
+        component
+        for component, piece in answer.pieces.items()
+        if any(answer.namespace[name] is piece.function for name in named)
+    )
+    _find_grad_mode(answer, uses)
+    if "train" in answer.pieces:
+        return
+    answer.loop = top_level.find(
+        statements, answer.pieces, answer.namespace, answer.source.name, states
+    )
+    if answer.loop:
+        answer.pieces["train"] = answer.loop.piece
+
+
+def _find_grad_mode(answer: Answer, uses: known.Uses) -> None:
+    """Updates that the file, or the book's Trainer, calls under `torch.no_grad()`."""
+    for component in ("sgd", "SGD"):
+        piece = answer.pieces.get(component)
+        if piece is None:
+            continue
+        value = piece.function
+        called = {n for n in uses.under_no_grad if answer.namespace.get(n) is value}
+        stepped = isinstance(value, type) and "step" in uses.under_no_grad
+        of_book = isinstance(value, type) and issubclass(value, d2l.HyperParameters)
+        if called or stepped or of_book:
+            answer.pieces[component] = replace(piece, no_grad=True)
+
+
+def _find(
+    answer: Answer,
+    found: Sequence[known.Found],
+    uses: known.Uses,
+    assigned: dict[str, known.Assigned],
+    mapped: dict[str, str],
+) -> None:
+    """Fill in the pieces of an answer that has run."""
+    namespace = answer.namespace
+    for component, given in assigned.items():
+        value = namespace.get(given.found.name)
+        if callable(value):
+            answer.pieces[component] = _piece(answer, component, given.found, value, uses)
+    last = {f.name: f for f in found}
+    for role in known.ROLES:
+        component = role.component
+        for name in [mapped[component]] if component in mapped else role.names:
+            value = namespace.get(name)
+            # the contract's own name counts, whatever else looks like it
+            settled = component in answer.pieces and (name in last or name != role.names[0])
+            if not settled and name not in last and _offers(value, answer):
+                line = _line_of(answer.source, name)
+                answer.pieces[component] = pieces.made(
+                    role, name, value, line, stub=False, constants={}, reads=set()
+                )
+
+
+def _offers(value: Any, answer: Answer) -> bool:
+    """Whether a value that was made at run time, not another piece, can be called as one."""
+    classes = [p.function for p in answer.pieces.values() if isinstance(p.function, type)]
+    return (
+        callable(value)
+        and not isinstance(value, (type, types.ModuleType, *classes))
+        and all(piece.function is not value for piece in answer.pieces.values())
+    )
+
+
+def _line_of(source: Source, name: str) -> int:
+    lines = [s.lineno for s in source.statements() if name in _bound(s)]
+    return lines[-1] if lines else 1
+
+
+def _piece(
+    answer: Answer, component: str, found: known.Found, value: Any, uses: known.Uses
+) -> Piece:
+    reads = pieces.reads_of(value, answer.namespace)
+    return pieces.made(
+        known.BY_COMPONENT[component],
+        found.name,
+        value,
+        found.line,
+        stub=found.stub,
+        constants=uses.constants_of(found.name),
+        reads={name for name in reads if name in answer.namespace},
+    )

@@ -1,0 +1,1 @@
+"""What stands in for packages that an answer imports and that are not installed."""

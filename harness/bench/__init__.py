@@ -1,0 +1,1 @@
+"""What each side costs: paired timing, variants, peaks of memory, sizes, and the report of it."""

@@ -1,0 +1,1 @@
+"""The general engine: Pair, Recipe, Trace, Comparison. Start reading at `lockstep`."""

@@ -1,0 +1,162 @@
+"""One stage judged: how far it may be, where it first was further, and the six levels.
+
+A stage record is fed one stack of steps at a time and keeps only the worst place and the first
+divergence, so its memory does not grow with the run. It knows numbers, not sides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from harness.engine.oracle import Expected
+from harness.engine.tolerance import MULTIPLE, allowance, in_ulps
+from harness.engine.trace import Raised, Stack
+
+Level = Literal["identical", "rounding", "convention", "different", "inconclusive", "error"]
+SEVERITY: tuple[Level, ...] = (
+    "identical",
+    "rounding",
+    "convention",
+    "inconclusive",
+    "error",
+    "different",
+)
+
+
+def worst(levels: Iterable[Level]) -> Level:
+    """The level that decides: what differs before what could not be judged before what agrees."""
+    return max(levels, key=SEVERITY.index, default="inconclusive")
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first value outside what was allowed, or a sentence where no number differs."""
+
+    stage: str
+    epoch: int
+    step: int
+    got: float | None = None
+    expected: float | None = None
+    gap: float | None = None
+    allowed: float | None = None
+    text: str | None = None
+
+    @property
+    def message(self) -> str:
+        """One sentence in the project's grammar."""
+        place = f"{self.stage}[epoch {self.epoch} step {self.step}]"
+        if self.text:
+            return f"{place} {self.text}"
+        return (
+            f"{place} = {self.got:.6g}, but should be {self.expected:.6g} "
+            f"(gap {self.gap:.1e}, allowed {self.allowed:.1e})"
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, as in the report."""
+        return {
+            name: getattr(self, name)
+            for name in ("stage", "epoch", "step", "got", "expected", "gap", "allowed", "message")
+        }
+
+
+@dataclass
+class StageRecord:
+    """One stage over a whole run: its worst place, and the first outside what was allowed."""
+
+    stage: str
+    dtype: torch.dtype
+    equal_bits: bool = True
+    reconciled: bool = False
+    steps: int = 0
+    something: bool = False
+    sound: bool = True
+    max_gap: float = 0.0
+    allowed: float = 0.0
+    max_ulps: float = 0.0
+    allowed_ulps: float = 0.0
+    first: Divergence | None = None
+    raised: Raised | None = None
+    closest: float = -1.0
+
+    def add(
+        self,
+        stack: Stack,
+        value: Tensor,
+        expected: Expected,
+        reference_gap: Tensor,
+        *,
+        equal_bits: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Judge one stage of a stack; each step's largest gap and allowance come back in ulps."""
+        gap = (value - expected.value).abs()
+        allowed = allowance(expected.scale, reference_gap, self.dtype, expected.length)
+        share = (gap / allowed).nan_to_num(nan=math.inf).amax(1)
+        size = expected.value.abs().amax(1)
+        widest = torch.stack((gap.amax(1), allowed.amax(1)))
+        columns = torch.cat(
+            (torch.stack((share, size)), widest, in_ulps(widest, size, self.dtype))
+        ).cpu()
+        self.steps += len(stack)
+        self.equal_bits &= equal_bits
+        self.something |= bool(columns[1].any())
+        self._widest(columns)
+        over = (columns[0] > 1).nonzero()
+        if len(over) and self.first is None:
+            self.first = self._divergence(stack, int(over[0]), value, expected.value, gap, allowed)
+        return columns[4], columns[5]
+
+    def measure(self, expected: Expected, reference_gap: Tensor) -> None:
+        """Note whether the reference itself is off by rounding only; else it is no measure."""
+        floor = allowance(
+            expected.scale, torch.zeros_like(reference_gap), self.dtype, expected.length
+        )
+        self.sound &= bool((reference_gap <= MULTIPLE * floor).all())
+
+    def _widest(self, columns: Tensor) -> None:
+        """Keep the place that came closest to what was allowed, or went furthest beyond it."""
+        k = int(columns[0].argmax())
+        share, _, gap, allowed, ulps, allowed_ulps = columns[:, k].tolist()
+        if share > self.closest:
+            self.closest = share
+            self.max_gap, self.allowed = gap, allowed
+            self.max_ulps, self.allowed_ulps = ulps, allowed_ulps
+
+    def _divergence(
+        self, stack: Stack, k: int, value: Tensor, expected: Tensor, gap: Tensor, allowed: Tensor
+    ) -> Divergence:
+        at = int((gap[k] / allowed[k]).nan_to_num(nan=math.inf).argmax())
+        epoch, step = stack.places[k]
+        got, wanted, apart, granted = (float(t[k, at]) for t in (value, expected, gap, allowed))
+        return Divergence(self.stage, epoch, step, got, wanted, apart, granted)
+
+    @property
+    def level(self) -> Level:
+        """What this stage comes to."""
+        if self.first:
+            return "different"
+        if self.raised:
+            return "error"
+        if not self.steps or not self.something or not self.sound:
+            return "inconclusive"
+        if self.reconciled:
+            return "convention"
+        return "identical" if self.equal_bits else "rounding"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, as in the report."""
+        return {
+            "level": self.level,
+            "first_divergence": self.first.to_dict() if self.first else None,
+            "max_gap": self.max_gap,
+            "allowed": self.allowed,
+            "max_gap_ulps": self.max_ulps,
+            "allowed_ulps": self.allowed_ulps,
+            "steps": self.steps,
+        }

@@ -1,0 +1,1 @@
+"""The book's exercises: what each asks, and how it is judged."""

@@ -1,0 +1,160 @@
+"""Inside the worker: puts the questions to an answer and sends back what it replied.
+
+The request holds the answer's file and a seed; the questions are drawn here from the seed, just as
+they are drawn again outside, where the replies are judged. Nothing here knows a right value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from harness.answers.answer import Answer, load
+from harness.answers.source import SourceError, read
+from harness.diagnosis.questions import COMPONENTS, Component, Fit, Question, ask, questions
+from harness.engine.recipe import Convention, Footing, footing
+from harness.engine.torch_import import leave_compiler_out
+from harness.engine.trace import Raised
+from harness.exercises.exercise import pack_replies, perform, unpack_calls
+from harness.grading.replies import Parcel, pack
+from harness.isolation.codec import Message
+
+# The contract's components, and which questions each is asked; a class is asked part by part.
+ASKED: dict[str, Component] = {name: name for name in COMPONENTS} | {
+    "mse_loss": "squared_loss",
+    "LinearRegressionScratch.__init__": "init_params",
+    "LinearRegressionScratch.forward": "linreg",
+    "LinearRegressionScratch.loss": "squared_loss",
+    "SGD": "sgd",
+}
+_PLAIN = Convention(half=True, reduction="none")
+
+
+def respond(request: Message) -> Message:
+    """Load the answer and put every question to every component that it has."""
+    facts = request.facts
+    torch.set_num_threads(1)
+    leave_compiler_out()
+    try:
+        source = read(request.arrays["source"].tobytes(), facts["name"])
+    except SourceError as error:
+        return Message({"error": {"type": error.type, "message": str(error), "line": error.line}})
+    answer = load(source, facts["roles"], facts["seed"] + facts.get("shift", 0))
+    return exercised(answer, request) if "exercise" in facts else interviewed(answer, facts)
+
+
+def interviewed(answer: Answer, facts: dict[str, Any]) -> Message:
+    """What an answer that has been loaded replies; `facts` are those of the request."""
+    targets = [name for name in facts.get("only", ASKED) if has(answer, name)]
+    parcel = Parcel({"answer": described(answer, targets), "replies": []})
+    for target in targets:
+        try:
+            _interview(parcel, answer, target, facts)
+        except Exception as error:  # noqa: BLE001 - one component must not hide the others
+            broken = Raised.by(error, "batch", (0, 0))
+            parcel.facts["answer"]["targets"][target]["broken"] = asdict(broken)
+    return Message(parcel.facts, parcel.arrays)
+
+
+def exercised(answer: Answer, request: Message) -> Message:
+    """What an answer replies to the calls of an exercise, and where its functions are written."""
+    calls = unpack_calls(request.facts, request.arrays)
+    facts, arrays = pack_replies([perform(answer.namespace, call) for call in calls])
+    codes = {c.function: getattr(answer.namespace.get(c.function), "__code__", None) for c in calls}
+    lines = {name: code.co_firstlineno for name, code in codes.items() if code}
+    return Message({"answer": described(answer, []), "lines": lines, **facts}, arrays)
+
+
+def has(answer: Answer, target: str) -> bool:
+    """Whether an answer has a component, or a part of a class, that is more than a stub."""
+    name, _, part = target.partition(".")
+    return answer.has(name) and (not part or part in answer.parts(name))
+
+
+def described(answer: Answer, targets: list[str]) -> dict[str, Any]:
+    """What an answer defines and what happened when its file ran, as plain values."""
+    return {
+        "stubs": [name for name, piece in answer.pieces.items() if piece.stub],
+        "targets": {target: _described(answer, target) for target in targets},
+        "failures": [asdict(failure) for failure in answer.failures],
+        "kind": answer.source.kind,
+        "stand_ins": answer.stand_ins,
+        "notes": answer.notes,
+    }
+
+
+def _described(answer: Answer, target: str) -> dict[str, Any]:
+    return {
+        "line": answer.line(target),
+        "broken": None,
+        "convention": asdict(answer.convention(target) or _PLAIN),
+        "fit": asdict(_fit(answer)) if target == "train" else {},
+        "evidence": [asdict(found) for found in answer.evidence(target.partition(".")[0])],
+    }
+
+
+def _fit(answer: Answer) -> Fit:
+    """What the answer's loop can be asked."""
+    habits = answer.manner.habits
+    cuts = habits is not None and "batch" in habits.inlined
+    if answer.loop is None:
+        return Fit(cuts=cuts)
+    settings = answer.loop.settings
+    own = {field: settings.get(name) for name, field in _SETTINGS.items()}
+    return Fit(**own, single=True, cuts=cuts)
+
+
+_SETTINGS = {
+    "lr": "lr",
+    "num_epochs": "epochs",
+    "batch_size": "batch_size",
+    "n": "num_examples",
+    "d": "width",
+}
+
+
+def asked(target: str, told: dict[str, Any], seed: int) -> tuple[Footing, tuple[Question, ...]]:
+    """Both sides for a target, and its questions, by what was told of it: `_described`.
+
+    Raises TypeError or ValueError where it was told nonsense.
+    """
+    mean = told["convention"]["reduction"] == "mean"
+    base = footing(Convention(bool(told["convention"]["half"]), "mean" if mean else "none"))
+    fit = Fit(**told["fit"])
+    for name, most in _LARGEST.items():
+        value = getattr(fit, name)
+        if value is not None and not (isinstance(value, int | float) and 0 < value <= most):
+            raise ValueError(name)
+    return base, questions(ASKED[target], base.scratch, base.form, seed, fit=fit)
+
+
+# A loop with larger literals is not asked: its steps would take too long.
+_LARGEST = {"lr": 1e6, "epochs": 100, "batch_size": 10_000, "num_examples": 10_000, "width": 100}
+
+
+def _interview(parcel: Parcel, answer: Answer, target: str, facts: dict[str, Any]) -> None:
+    """Add the replies of one component, each with its arrays under a prefix of its own: `opened`.
+
+    `shift` moves all seeds but those that the questions are drawn from.
+    """
+    told = parcel.facts["answer"]["targets"][target]
+    base, all_asked = asked(target, told, facts["seed"])
+    for at, question in enumerate(all_asked):
+        reply = ask(answer.recipe(target, base.scratch), question, shift=facts.get("shift", 0))
+        packed = pack(reply)
+        parcel.facts["replies"].append({"target": target, "question": at, "facts": packed.facts})
+        parcel.arrays |= {f"{target}/{at}/{name}": array for name, array in packed.arrays.items()}
+
+
+def opened(message: Message) -> dict[tuple[str, int], Parcel]:
+    """The replies of a whole message, by target and number of the question."""
+    parcels = {
+        (str(reply["target"]), int(reply["question"])): Parcel(reply["facts"])
+        for reply in message.facts["replies"]
+    }
+    for path, array in message.arrays.items():
+        target, at, name = path.split("/", 2)
+        parcels[target, int(at)].arrays[name] = array
+    return parcels

@@ -1,0 +1,118 @@
+"""The catalogue of known mistakes, by id, in the order of the components.
+
+    from harness.mistakes.catalogue import MISTAKES, named, of
+    wrong = named("loss.no-half").forms[0].make(SCRATCH["functional"])
+
+It holds what was seen in answers of learners and in hand-written optimizers. It is the source of
+`svb list mistakes` and of docs/mistakes.md, which `python -m harness.mistakes` prints. Which
+mistake explains a run is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from itertools import groupby
+from operator import attrgetter
+
+from harness.engine.case import UpdateRule
+from harness.errors import InputError
+from harness.mistakes import data, init, loop, loss, model, optim, stateful
+from harness.mistakes.mistake import Component, Form, Mistake
+
+__all__ = ["MISTAKES", "Component", "Form", "Mistake", "named", "of", "page", "plain"]
+
+NOT_FROM_SCRATCH = Mistake(
+    id="not-from-scratch",
+    component="any",
+    first_stage="none",
+    what="The part is written with the built-in it is meant to replace.",
+    hint="Which line of this part would you still have to explain?",
+    fix="Write it with tensors and autograd only.",
+    tell="the names that the code uses; its numbers are right",
+    forms=(),
+)
+_FAMILIES = (
+    data.MISTAKES,
+    model.MISTAKES,
+    loss.MISTAKES,
+    optim.MISTAKES,
+    loop.MISTAKES,
+    init.MISTAKES,
+    stateful.MISTAKES,
+    (NOT_FROM_SCRATCH,),
+)
+MISTAKES: dict[str, Mistake] = {mistake.id: mistake for family in _FAMILIES for mistake in family}
+
+
+def of(component: Component) -> tuple[Mistake, ...]:
+    """The mistakes of one component, in the order of the table."""
+    return tuple(mistake for mistake in MISTAKES.values() if mistake.component == component)
+
+
+def named(id: str) -> Mistake:  # noqa: A002 - the name of the column
+    """The mistake with this id; InputError, with what comes close, where there is none."""
+    if id in MISTAKES:
+        return MISTAKES[id]
+    close = get_close_matches(id, MISTAKES, n=1, cutoff=0.5)
+    meant = f"; did you mean {close[0]!r}?" if close else "."
+    raise InputError(f"there is no mistake {id!r}{meant} `svb list mistakes` shows them all.")
+
+
+def plain(mistake: Mistake) -> dict[str, object]:
+    """A mistake as plain values, for JSON."""
+    fields = ("id", "component", "first_stage", "what", "hint", "fix", "tell")
+    return {
+        **{name: getattr(mistake, name) for name in fields},
+        "forms": [form.name for form in mistake.forms],
+        "where": {name: _plain(value) for name, value in mistake.where.items()},
+    }
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, UpdateRule) else value
+
+
+_HEADINGS = {
+    "data_iter": "The data iterator: `data_iter`",
+    "linreg": "The model: `linreg`",
+    "squared_loss": "The loss: `squared_loss`",
+    "sgd": "The update: `sgd`, and optimizers that remember",
+    "train": "The training loop: `train`",
+    "init_params": "The initial parameters: `init_params`",
+    "any": "Any part",
+}
+_PREFACE = """\
+# Known mistakes
+
+Each of these is a recipe with one piece wrong, which the harness can train and hold against yours.
+This page is printed by `python -m harness.mistakes`; `svb list mistakes ID` shows one of them.
+"""
+
+
+def page() -> str:
+    """The catalogue as a page of the docs, in Markdown."""
+    ordered = sorted(MISTAKES.values(), key=lambda m: list(_HEADINGS).index(m.component))
+    sections = groupby(ordered, key=attrgetter("component"))
+    return _PREFACE + "".join(_section(name, mistakes) for name, mistakes in sections)
+
+
+def _section(component: str, mistakes: Iterable[Mistake]) -> str:
+    return f"\n## {_HEADINGS[component]}\n" + "".join(map(_entry, mistakes))
+
+
+def _entry(mistake: Mistake) -> str:
+    lines = {
+        "Hint": mistake.hint,
+        "In the numbers": mistake.tell,
+        "First seen at": "" if mistake.first_stage == "none" else mistake.first_stage,
+        "Written as": "; ".join(form.name for form in mistake.forms),
+        "Shows with": _settings(mistake.where),
+        "Fix": mistake.fix,
+    }
+    shown = "".join(f"- **{name}:** {text}\n" for name, text in lines.items() if text)
+    return f"\n### {mistake.id}\n{mistake.what}\n\n{shown}"
+
+
+def _settings(where: Mapping[str, object]) -> str:
+    return ", ".join(f"`{name}={value}`" for name, value in where.items())

@@ -1,0 +1,497 @@
+"""One component judged: right ones written oddly pass, wrong and empty ones never do."""
+
+import dataclasses
+import math
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness.diagnosis import questions as asking
+from harness.diagnosis.judge import rule
+from harness.diagnosis.questions import COMPONENTS, Reply, Served, questions
+from harness.engine.lockstep import Forced
+from harness.engine.recipe import BUILTIN, PIECES, SCRATCH, Functional
+from harness.mistakes import loop as mistaken_loops
+from harness.mistakes.data import Batches
+from harness.mistakes.loop import Loop
+
+FORMS = ("functional", "object", "mse")
+ask: Any = asking.ask
+MSE = SCRATCH["mse"]
+
+
+def rulings(component, piece, form="mse", seed=0):
+    """Return the rulings on scratch with one piece replaced."""
+    subject = dataclasses.replace(SCRATCH[form], name="subject", **{PIECES[component]: piece})
+    asked = [q for q in questions(component, BUILTIN[form], form, seed) if q.judged]
+    return [rule(q, ask(subject, q), subject, BUILTIN[form]) for q in asked]
+
+
+# -- valid ways to write it ----------------------------------------------------
+
+
+def per_column(X, w, b):
+    """Add up one column after the other."""
+    total = torch.zeros(len(X), 1)
+    for j in range(X.shape[1]):
+        total = total + X[:, j : j + 1] * w[j]
+    return total + b
+
+
+NETS = {
+    "mm": lambda X, w, b: torch.mm(X, w) + b,
+    "addmm": lambda X, w, b: torch.addmm(b, X, w),
+    "mv": lambda X, w, b: (torch.mv(X, w[:, 0]) + b).unsqueeze(1),
+    "transposed": lambda X, w, b: (w.T @ X.T).T + b,
+    "tensordot": lambda X, w, b: torch.tensordot(X, w, dims=1) + b,
+    "einsum": lambda X, w, b: torch.einsum("ij,jk->ik", X, w) + b,
+    "bmm": lambda X, w, b: torch.bmm(X[:, None], w.expand(len(X), -1, 1))[:, 0] + b,
+    "sum of products": lambda X, w, b: (X * w.reshape(-1)).sum(1, keepdim=True) + b,
+    "per row": lambda X, w, b: torch.stack([row @ w + b for row in X]),
+    "per column": per_column,
+    "ones column": lambda X, w, b: (
+        torch.cat((X, torch.ones(len(X), 1)), 1) @ torch.cat((w, b[None]))
+    ),
+    "writes to its input": lambda X, w, b: X.mul_(1.0) @ w + b,
+}
+SQUARES = {
+    "pow": lambda e: e.pow(2),
+    "square": torch.square,
+    "product": lambda e: e * e,
+    "other order": lambda e: (-e) ** 2,
+    "absolute": lambda e: e.abs() ** 2,
+    "per row": lambda e: torch.stack([row * row for row in e]),
+}
+
+
+def net(formula):
+    """Return a model piece."""
+    return lambda d: Functional(formula, (torch.zeros(d, 1), torch.zeros(1)))
+
+
+def loss(square, form):
+    """Return a loss piece in the convention of a form."""
+
+    def squared(y_hat, y):
+        values = square(y_hat - y.reshape(y_hat.shape))
+        if form == "functional":
+            return values / 2
+        return values.sum() / len(y_hat) / (2 if form == "object" else 1)
+
+    return squared
+
+
+def foreach(parameters, steps):
+    """Update all at once."""
+    torch._foreach_add_(parameters, [-step for step in steps])
+
+
+def each(update):
+    """Return an update of all parameters, one after the other."""
+
+    def updated(parameters, steps):
+        for p, step in zip(parameters, steps, strict=True):
+            update(p, step)
+
+    return updated
+
+
+UPDATES = {
+    "-=": each(lambda p, step: p.__isub__(step)),
+    "data.sub_": each(lambda p, step: p.data.sub_(step)),
+    "copy_": each(lambda p, step: p.copy_(p - step)),
+    "slice": each(lambda p, step: p.__setitem__(slice(None), p - step)),
+    "foreach": foreach,
+    "rebinding data": each(lambda p, step: setattr(p, "data", p.data - step)),
+    "set_": each(lambda p, step: p.set_((p - step).detach())),
+}
+
+
+def optimizer(update, form, *, clears=False):
+    """Return an optimizer piece; one may also clear the gradients itself."""
+
+    class Written:
+        def __init__(self, parameters, lr):
+            self.parameters, self.lr = parameters, lr
+
+        @torch.no_grad()
+        def step(self, length):
+            length = length if form == "functional" else 1
+            update(self.parameters, [self.lr * p.grad / length for p in self.parameters])
+            if clears:
+                self.zero_grad()
+
+        def zero_grad(self):
+            for p in self.parameters:
+                p.grad = None
+
+    return Written
+
+
+class Clears(Loop):
+    """Zeroes the gradients after the step, not before."""
+
+    def step(self, batch):
+        """One step."""
+        self.backward(batch)
+        self.update(len(batch[1]))
+        for p in self.side.parameters():
+            assert p.grad is not None
+            p.grad.zero_()
+
+
+class Averages(Loop):
+    """Averages a loss per example itself and tells the update to divide by 1."""
+
+    def loss(self, batch):
+        """The mean."""
+        X, y = batch
+        return self.side.loss(self.side.forward(X), y).mean()
+
+    def update(self, rows):
+        """Nothing is left to divide by."""
+        del rows
+        self.side.update(1)
+
+    def share(self, rows, of):
+        """The part of a mean."""
+        return rows / of
+
+
+class Evaluates(Loop):
+    """Looks at the loss over all the batches and all the data between two epochs."""
+
+    def epoch(self, number):
+        """One epoch, then an evaluation."""
+        super().epoch(number)
+        with torch.no_grad():
+            for X, y in self.side.loader:
+                self.side.loss(self.side.forward(X), y)
+            data = self.side.data
+            self.side.loss(self.side.forward(data.features), data.labels)
+
+
+class Graph(Loop):
+    """Computes gradients with torch.autograd.grad."""
+
+    def backward(self, batch):
+        """Set what was found."""
+        X, y = batch
+        size = self.side.case.micro_batch_size or len(y)
+        parts = zip(X.split(size), y.split(size), strict=True)
+        losses = [self.loss(part) * self.share(len(part[1]), len(y)) for part in parts]
+        total = torch.stack(losses).sum()
+        parameters = self.side.parameters()
+        for p, g in zip(parameters, torch.autograd.grad(total, parameters), strict=True):
+            p.grad = g
+
+
+class Listed(Batches):
+    """Picks rows by a Python list."""
+
+    def pick(self, rows):
+        """By a list."""
+        rows = rows.tolist()
+        return self.features[rows], self.labels[rows]
+
+
+class Selected(Batches):
+    """Picks rows with index_select."""
+
+    def pick(self, rows):
+        """By index."""
+        return self.features.index_select(0, rows), self.labels.index_select(0, rows)
+
+
+class Stacked(Batches):
+    """Stacks single rows."""
+
+    def pick(self, rows):
+        """One by one."""
+        return (
+            torch.stack([self.features[k] for k in rows]),
+            torch.stack([self.labels[k] for k in rows]),
+        )
+
+
+class Numpy(Batches):
+    """Draws the order with NumPy."""
+
+    def order(self):
+        """From the global generator of NumPy."""
+        return torch.from_numpy(np.random.permutation(self.n))
+
+
+class Permuted(Batches):
+    """Permutes everything, then splits."""
+
+    def __iter__(self):
+        order = self.order()
+        parts = (values[order].split(self.size) for values in (self.features, self.labels))
+        return zip(*parts, strict=True)
+
+
+class AsList(Batches):
+    """Makes a list of all the batches first."""
+
+    def __iter__(self):
+        return iter(list(super().__iter__()))
+
+
+ITERATORS = (Batches, Listed, Selected, Stacked, Numpy, Permuted, AsList)
+
+
+def variants(form):
+    """Return every valid way to write a piece: name, component, piece."""
+    found = [(name, "linreg", net(formula)) for name, formula in NETS.items()]
+    found += [(name, "squared_loss", loss(square, form)) for name, square in SQUARES.items()]
+    found += [(name, "sgd", optimizer(update, form)) for name, update in UPDATES.items()]
+    found += [("clears", "sgd", optimizer(foreach, form, clears=True))]
+    loops = [Loop, Clears, Evaluates, Graph, *([Averages] if form == "functional" else [])]
+    found += [(kind.__name__, "train", lambda side, kind=kind: kind(side).fit()) for kind in loops]
+    found += [(kind.__name__, "data_iter", kind) for kind in ITERATORS]
+    return found
+
+
+VARIANTS = [(form, *variant) for form in FORMS for variant in variants(form)]
+IDS = [f"{form}-{component}-{name}" for form, name, component, _ in VARIANTS]
+
+
+def holds(form, component, piece, seed):
+    """Assert that every question is passed."""
+    found = rulings(component, piece, form, seed)
+    assert len(found) > 1
+    for ruling in found:
+        assert ruling.passed, (ruling.first, ruling.raised, ruling.reason)
+        assert (ruling.first, ruling.raised, ruling.reason, ruling.stage) == (None,) * 4
+        assert ruling.steps
+
+
+@pytest.mark.parametrize(("name", "component", "piece"), variants("functional"))
+def test_valid_ways_to_write_it_pass(name, component, piece):
+    """With one seed, in the form that has most of them."""
+    holds("functional", component, piece, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("form", "name", "component", "piece"), VARIANTS, ids=IDS)
+def test_valid_ways_to_write_it_pass_whatever_is_asked(form, name, component, piece, seed):
+    """With ten seeds, in all forms."""
+    holds(form, component, piece, seed)
+
+
+def test_there_are_many_ways():
+    """Every component but the initial parameters, in every form."""
+    assert len({(name, component) for _, name, component, _ in VARIANTS}) >= 36
+    assert {component for *_, component, _ in VARIANTS} == set(COMPONENTS) - {"init_params"}
+
+
+def initial(sigma=0.01, shape=None, bias=0.0):
+    """Return an init piece."""
+    return lambda d: (
+        torch.normal(0, sigma, shape or (d, 1)).requires_grad_(),
+        torch.full((1,), bias).requires_grad_(),
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_right_initial_parameters_pass(seed):
+    """As a column or as a vector, with or without a shape for the bias."""
+    column, vector, scalar = (
+        initial(),
+        lambda d: initial(shape=(d,))(d),
+        lambda d: (initial()(d)[0], torch.zeros((), requires_grad=True)),
+    )
+    for piece in (column, vector, scalar):
+        assert all(ruling.passed for ruling in rulings("init_params", piece, seed=seed))
+
+
+@pytest.mark.parametrize(
+    ("piece", "said"),
+    [
+        (initial(sigma=0.02), "deviation of w"),
+        (initial(sigma=0.0), "deviation of w"),
+        (initial(bias=0.5), "(b) = 0.5, but should be 0"),
+        (lambda d: (initial()(d)[0] + 0.01, initial()(d)[1]), "no leaf"),
+        (lambda d: (torch.full((d, 1), math.nan, requires_grad=True), initial()(d)[1]), "nan"),
+        (initial(shape=(1, 3)), "has shapes (1, 3) and (1,)"),
+    ],
+)
+def test_wrong_initial_parameters_are_said(piece, said):
+    """With a sentence for each."""
+    found = rulings("init_params", piece)
+    assert {ruling.level for ruling in found} == {"different"}
+    assert said in found[0].first.message
+
+
+# -- nothing passes because there was nothing ----------------------------------
+
+NOTHING = {
+    "no batches": ("data_iter", lambda *_: []),
+    "empty batches": ("data_iter", lambda X, y, *_: [(X[:0], y[:0])] * 5),
+    "batches of no shape": ("data_iter", lambda *_: [(torch.tensor(1.0), torch.tensor(1.0))]),
+    "batches of many shapes": (
+        "data_iter",
+        lambda X, y, *_: [(X[:5], y[:5]), (X[:5, :1], y[:5]), (X[0], y[0])],
+    ),
+    "no gradient": ("linreg", net(lambda X, w, b: (X @ w + b).detach())),
+    "constant prediction": ("linreg", net(lambda X, w, b: torch.ones(len(X), 1))),
+    "zero prediction": ("linreg", net(lambda X, w, b: 0 * (X @ w + b))),
+    "NaN prediction": ("linreg", net(lambda X, w, b: (X @ w + b) * math.nan)),
+    "empty prediction": ("linreg", net(lambda X, w, b: (X @ w + b)[:0])),
+    "zero loss": ("squared_loss", lambda y_hat, y: 0 * y_hat.sum()),
+    "constant loss": ("squared_loss", lambda y_hat, y: torch.tensor(1.0)),
+    "NaN loss": ("squared_loss", lambda y_hat, y: y_hat.sum() * math.nan),
+    "infinite loss": ("squared_loss", lambda y_hat, y: y_hat.sum() * math.inf),
+    "empty loss": ("squared_loss", lambda y_hat, y: y_hat[:0]),
+    "no loss": ("squared_loss", lambda y_hat, y: None),
+    "no update": ("sgd", optimizer(lambda *_: None, "mse")),
+    "NaN update": ("sgd", optimizer(each(lambda p, step: p.fill_(math.nan)), "mse")),
+    "no training": ("train", lambda side: None),
+    "only served": ("train", lambda side: [list(side.loader) for _ in range(side.case.epochs)]),
+    "leaves": ("train", lambda side: sys.exit()),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_nothing_is_no_pass(name):
+    """Each is different or an error on every question, with a reason."""
+    component, piece = NOTHING[name]
+    for ruling in rulings(component, piece):
+        assert ruling.level in ("different", "error"), ruling
+        assert not ruling.passed
+        assert ruling.stage
+        assert ruling.first or ruling.raised
+
+
+def zeroed(question, *names):
+    """Return a question whose states hold nothing but zeros in some columns."""
+    stacks = tuple(
+        (
+            dataclasses.replace(s, **{n: torch.zeros_like(getattr(s, n)) for n in names}),
+            torch.zeros_like(upstream),
+        )
+        for s, upstream in question.stacks
+    )
+    return dataclasses.replace(question, stacks=stacks)
+
+
+@pytest.mark.parametrize(
+    ("component", "names"),
+    [
+        ("linreg", ("X", "before")),
+        ("squared_loss", ("prediction", "y")),
+        ("sgd", ("before", "gradient")),
+    ],
+)
+def test_zeros_on_both_sides_are_inconclusive(component, names):
+    """Nothing was compared, and the reason says so; with other states the same piece passes."""
+    question = questions(component, BUILTIN["mse"], "mse")[0]
+    empty = zeroed(question, *names)
+    found = [rule(q, ask(MSE, q), MSE, BUILTIN["mse"]) for q in (empty, question)]
+    assert (found[0].level, found[0].passed) == ("inconclusive", False)
+    assert found[0].reason == "every value is 0 on both sides"
+    assert found[1].passed
+
+
+@pytest.mark.parametrize("component", ["linreg", "squared_loss", "sgd"])
+def test_no_steps_are_inconclusive(component):
+    """A question without states."""
+    question = dataclasses.replace(questions(component, BUILTIN["mse"], "mse")[0], stacks=())
+    found = rule(question, ask(MSE, question), MSE, BUILTIN["mse"])
+    assert (found.level, found.steps, found.reason) == ("inconclusive", 0, "no step was asked")
+
+
+def test_nan_on_both_sides_is_no_pass():
+    """States of NaN: the reference replies NaN as well."""
+    question = questions("squared_loss", BUILTIN["mse"], "mse")[0]
+    stacks = tuple(
+        (dataclasses.replace(s, y=torch.full_like(s.y, math.nan)), upstream)
+        for s, upstream in question.stacks
+    )
+    question = dataclasses.replace(question, stacks=stacks)
+    assert not rule(question, ask(MSE, question), MSE, BUILTIN["mse"]).passed
+
+
+def test_a_reply_of_nan_alone_is_different():
+    """Columns of the right shape that hold nothing."""
+    question = questions("sgd", BUILTIN["mse"], "mse")[0]
+    right = ask(MSE, question)
+
+    def blank(got: Forced) -> Forced:
+        return dataclasses.replace(got, parameter=torch.full_like(got.parameter, math.nan))
+
+    reply = Reply(forced=list(map(blank, right.forced)), again=right.again)
+    assert rule(question, reply, MSE, BUILTIN["mse"]).level == "different"
+    late = Reply(forced=right.forced, again=list(map(blank, right.again)))
+    ruling = rule(question, late, MSE, BUILTIN["mse"])
+    assert ruling.level == "different"
+    assert "when it is asked the same again" in str(ruling.first)
+    assert rule(question, right, MSE, BUILTIN["mse"]).passed
+
+
+def test_an_endless_iterator_is_different():
+    """With the place where the epoch should have ended."""
+
+    def endless(features, labels, size, _generator):
+        while True:
+            yield features[:size], labels[:size]
+
+    found = rulings("data_iter", endless)
+    assert {ruling.level for ruling in found} == {"different"}
+    assert "comes after the epoch should have ended" in found[0].first.message
+
+
+def test_an_epoch_that_was_never_served_is_different():
+    """A reply without epochs, as a worker could send it."""
+    question = questions("data_iter", BUILTIN["mse"], "mse")[0]
+    data = question.data
+    served = Served([], [], data.features, data.labels, None, endless=False)
+    found = rule(question, Reply(served=served), MSE, BUILTIN["mse"])
+    assert (found.level, found.steps) == ("different", 0)
+
+
+@pytest.mark.parametrize(
+    ("loop", "stage", "said"),
+    [
+        ("_UpdatesTwice", "parameter", "updated twice"),
+        ("_TrainsCopy", "parameter", "the initial ones, not those that were trained"),
+        ("_StartsAgain", "parameter", "is not what the last update left"),
+        ("_KeepsTheFirst", "batch", "is not the one that the model is given"),
+        ("_ZeroesTooEarly", "parameter", "the update finds no gradient"),
+        ("_UpdatesOnceAnEpoch", "parameter", "is not updated on this batch"),
+        ("_BreaksBeforeLast", "batch", "ends the epoch after"),
+    ],
+)
+def test_the_course_of_a_loop_is_judged(loop, stage, said):
+    """Batches, updates and starts, whatever the values; the first in time is told."""
+    kind = getattr(mistaken_loops, loop)
+    found = rulings("train", lambda side: kind(side).fit())
+    assert found[0].level == "different"
+    assert found[0].stage == stage
+    assert said in found[0].first.message
+
+
+def test_a_loop_that_fails_late_is_found():
+    """Only the last step of the last epoch is wrong."""
+
+    class Late(Loop):
+        steps = 0
+
+        def update(self, rows):
+            self.steps += 1
+            if self.steps == self.side.case.total_steps:
+                gradient = self.side.parameters()[0].grad
+                assert gradient is not None
+                gradient.mul_(1.01)
+            super().update(rows)
+
+    for ruling in rulings("train", lambda side: Late(side).fit()):
+        case = ruling.question.case
+        last = case.total_steps // case.epochs - 1
+        assert (ruling.first.epoch, ruling.first.step) == (case.epochs - 1, last)
+        assert ruling.stage == "gradient"

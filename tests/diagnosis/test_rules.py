@@ -1,0 +1,212 @@
+"""Facts that name a mistake: each with a reply that shows it and one that only looks like it."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+from harness.diagnosis import questions as asking
+from harness.diagnosis.judge import rule
+from harness.diagnosis.questions import questions
+from harness.diagnosis.rules import DECIDED, told
+from harness.engine.recipe import BUILTIN, PIECES, SCRATCH, Functional
+from harness.mistakes.data import Batches
+
+ask: Any = asking.ask
+MSE = SCRATCH["mse"]
+
+
+def names(component, piece, form="mse"):
+    """Return the ids that the facts give away for scratch with one piece replaced."""
+    subject = dataclasses.replace(SCRATCH[form], **{PIECES[component]: piece})
+    asked = [q for q in questions(component, BUILTIN[form], form) if q.judged]
+    replies = [(q, ask(subject, q)) for q in asked]
+    rulings = [rule(*pair, subject, BUILTIN[form]) for pair in replies]
+    found = list(told(component, replies, rulings, BUILTIN[form]))
+    assert all(evidence for _, evidence in found)
+    return [name for name, _ in found]
+
+
+def test_only_what_is_drawn_at_random_is_decided_by_facts_alone():
+    """The others are matched by value first."""
+    assert {"data_iter", "init_params"} == DECIDED
+
+
+@pytest.mark.parametrize("component", [c for c in PIECES if c != "init_params"])
+@pytest.mark.parametrize("form", ["functional", "mse"])
+def test_nothing_is_told_of_what_is_right(component, form):
+    """In any component."""
+    assert names(component, getattr(SCRATCH[form], PIECES[component]), form) == []
+
+
+def raising(error):
+    """Return an iterator that raises."""
+
+    def batches(*_given):
+        raise error
+
+    return batches
+
+
+class Doubled(Batches):
+    """Right rows in double precision."""
+
+    def pick(self, rows):
+        """In float64."""
+        X, y = super().pick(rows)
+        return X.double(), y.double()
+
+
+class Flat(Batches):
+    """A feature less than there should be."""
+
+    def pick(self, rows):
+        """The first only."""
+        X, y = super().pick(rows)
+        return X[:, 0], y
+
+
+class Ragged(Batches):
+    """Another number of features in every batch."""
+
+    def __iter__(self):
+        for at, (X, y) in enumerate(super().__iter__()):
+            yield X[:, : 1 + at % 2], y
+
+
+class Torn(Batches):
+    """Features with the next row's labels."""
+
+    def pick(self, rows):
+        """Two rows."""
+        return self.features[rows], self.labels[(rows + 1) % self.n]
+
+
+class Invented(Batches):
+    """Labels that are nobody's."""
+
+    def pick(self, rows):
+        """Made up."""
+        X, y = super().pick(rows)
+        return X, y + 0.5
+
+
+class Nothing(Batches):
+    """No batches."""
+
+    def __iter__(self):
+        return iter(())
+
+
+class Empty(Batches):
+    """Batches without rows."""
+
+    def __iter__(self):
+        return iter([(self.features[:0], self.labels[:0])] * 5)
+
+
+@pytest.mark.parametrize(
+    ("batches", "ids"),
+    [
+        (raising(IndexError("index 23 is out of bounds for dimension 0 with size 23")), "range"),
+        (raising(IndexError("list index out of range")), "range"),
+        (raising(IndexError("index out of range in self")), "range"),
+        (raising(IndexError("too many indices for tensor of dimension 1")), ""),
+        (raising(IndexError("Dimension out of range (expected to be in range of [-1, 0])")), ""),
+        (raising(IndexError("tensors used as indices must be long")), ""),
+        (raising(KeyError("index out of range")), ""),
+        (Torn, "unpaired"),
+        (Invented, ""),
+        (Doubled, ""),
+        (Flat, ""),
+        (Ragged, ""),
+        (Nothing, ""),
+        (Empty, ""),
+    ],
+)
+def test_iterators_are_told_by_their_rows(batches, ids):
+    """What is like a known mistake but is none has no name."""
+    full = {"range": ["data.out-of-range"], "unpaired": ["data.unpaired"], "": []}
+    assert names("data_iter", batches) == full[ids]
+
+
+def init(make):
+    """Return an init piece that changes what was drawn."""
+
+    def drawn(d):
+        w, b = SCRATCH["functional"].init(d)
+        return make(w.detach(), b.detach())
+
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("make", "ids"),
+    [
+        (lambda w, b: ((3 * w).requires_grad_(), b.requires_grad_()), ["init.scale"]),
+        (lambda w, b: (w.requires_grad_(), (b + 1).requires_grad_()), ["init.constant-bias"]),
+        (lambda w, b: ((w * torch.nan).requires_grad_(), b.requires_grad_()), []),
+        (lambda w, b: (w.requires_grad_(), (b * torch.nan).requires_grad_()), []),
+        (lambda w, b: (w.T.clone().requires_grad_(), b.requires_grad_()), []),
+        (lambda w, b: ((w + 0.5).requires_grad_(), b.requires_grad_()), []),
+        (lambda w, b: (w.requires_grad_(), b.requires_grad_()), []),
+    ],
+)
+def test_initial_parameters_are_told_by_their_facts(make, ids):
+    """NaN is not a scale, and another mean or shape is not either."""
+    assert names("init_params", init(make), "functional") == ids
+
+
+def divided(number, *, slope=True):
+    """Return a loss that is a sum over a number, or one whose value only is."""
+
+    def loss(y_hat, y):
+        total = (y_hat - y.reshape(y_hat.shape)).square().sum() / number
+        right = MSE.loss(y_hat, y)
+        return total if slope else total.detach() + (right - right.detach())
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("loss", "ids"),
+    [
+        (divided(7), ["loss.divided-by-constant"]),
+        (divided(1003), ["loss.divided-by-constant"]),
+        (divided(2.7), []),
+        (divided(-7), []),
+        (divided(7, slope=False), []),
+        (lambda y_hat, y: MSE.loss(y_hat, y) / 7, []),  # then it is no sum that is divided
+        (lambda y_hat, y: MSE.loss(y_hat, y) * torch.nan, []),
+        (lambda y_hat, y: (y_hat - y.T) ** 2 / 7, []),
+    ],
+)
+def test_a_sum_over_a_number_is_told(loss, ids):
+    """A whole one, by the loss and by its slope."""
+    assert names("squared_loss", loss) == ids
+
+
+def test_a_number_that_changes_with_the_calls_is_not_told():
+    """A seventh, and an eighth when it is asked again."""
+    calls = 0
+
+    def loss(y_hat, y):
+        nonlocal calls
+        calls += 1
+        return divided(7 + ((calls - 1) // 22) % 2)(y_hat, y)
+
+    assert names("squared_loss", loss) == []
+
+
+def test_an_exception_of_the_model_is_told():
+    """Where it raises on every input; not where it is merely wrong."""
+
+    def raising_net(*_given):
+        raise OverflowError("too much")
+
+    def made(net):
+        return lambda d: Functional(net, (torch.zeros(d, 1), torch.zeros(1)))
+
+    assert names("linreg", made(raising_net)) == ["model.raises"]
+    assert names("linreg", made(lambda X, w, b: 0.3 * (X @ w + b))) == []

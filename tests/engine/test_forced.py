@@ -1,0 +1,106 @@
+"""Forced steps against their standard: what is off, misshapen or raised never passes by itself."""
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from harness.diagnosis import questions as asking
+from harness.diagnosis.questions import questions
+from harness.engine.forced import STAGE_OF, Standard, by_stage, examine, fitting, usable
+from harness.engine.lockstep import COLUMNS
+from harness.engine.oracle import Oracle
+from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.engine.stage import StageRecord
+from harness.engine.trace import Raised
+
+ask: Any = asking.ask
+REFERENCE = BUILTIN["mse"]
+STEPS = len(questions("linreg", REFERENCE, "mse")[0].stacks[0][0])
+RAISED = Raised("loss", 0, 0, "ValueError", "no")
+PIECE_OF = {
+    "prediction": "linreg",
+    "gradient": "linreg",
+    "loss": "squared_loss",
+    "upstream": "squared_loss",
+    "parameter": "sgd",
+}
+
+
+def examined(column, change=lambda got: got):
+    """Return the records of scratch's forced steps, of which one column may be changed."""
+    question = questions(PIECE_OF[column], REFERENCE, "mse")[0]
+    case = question.case
+    oracle = Oracle(REFERENCE, case, question.data, case.lr)
+    stack, handed = question.stacks[0]
+    expected = oracle.expect(stack, REFERENCE.convention, handed)
+    bare = Standard(stack, expected, {}, {})
+    got = ask(SCRATCH["mse"], question).forced[0]
+    wanted = by_stage({column: getattr(got, column)}, bare, oracle)
+    gaps = {stage: torch.zeros_like(value.value) for stage, (_, value) in wanted.items()}
+    standard = dataclasses.replace(bare, gaps=gaps)
+    records = {stage: StageRecord(stage, torch.float32) for stage in STAGE_OF.values()}
+    examine(records, standard, change(got), oracle, REFERENCE.convention, (column,))
+    return records[STAGE_OF[column]]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_right_columns_agree(column):
+    """Up to rounding, on all steps."""
+    record = examined(column)
+    assert record.level in ("identical", "rounding")
+    assert record.steps == STEPS
+    assert record.something
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, None])
+def test_one_wrong_value_is_found(column, value):
+    """NaN, infinity, or a thousandth more, in the last step."""
+
+    def change(got):
+        values = getattr(got, column).clone()
+        values[-1, 0] = 1.001 * values[-1, 0] if value is None else value
+        return dataclasses.replace(got, **{column: values})
+
+    record = examined(column, change)
+    assert record.level == "different"
+    assert (record.first.epoch, record.first.step) == (0, STEPS - 1)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_what_was_raised_is_an_error(column):
+    """Nothing else is judged then."""
+    raised = dataclasses.replace(RAISED, stage=STAGE_OF[column])
+    record = examined(column, lambda got: dataclasses.replace(got, raised={column: raised}))
+    assert (record.level, record.raised, record.steps) == ("error", raised, 0)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_wrong_shape_is_a_divergence_in_words(column):
+    """At the step where it was first seen."""
+    record = examined(
+        column, lambda got: dataclasses.replace(got, faults={column: (3, "has shape (1,)")})
+    )
+    assert record.level == "different"
+    assert record.first.message == f"{STAGE_OF[column]}[epoch 0 step 3] has shape (1,)"
+
+
+@pytest.mark.parametrize(("column", "before"), [("gradient", "prediction"), ("upstream", "loss")])
+def test_a_slope_is_not_judged_behind_a_value_that_raised(column, before):
+    """It was never computed; nothing was compared."""
+    record = examined(column, lambda got: dataclasses.replace(got, raised={before: RAISED}))
+    assert (record.level, record.steps) == ("inconclusive", 0)
+    got = ask(SCRATCH["mse"], questions("linreg", REFERENCE, "mse")[0]).forced[0]
+    assert usable(got, column)
+    assert not usable(dataclasses.replace(got, raised={before: RAISED}), column)
+
+
+def test_gaps_are_fitted_to_the_columns():
+    """The reference's own gradients, with room for the upstream ones behind them."""
+    gap = torch.ones(2, 3)
+    assert fitting(gap, torch.zeros(2, 3)) is gap
+    assert fitting(gap, torch.zeros(2, 5)).tolist() == [[1, 1, 1, 0, 0]] * 2
+    assert not fitting(gap, torch.zeros(2, 2)).any()

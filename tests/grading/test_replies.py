@@ -1,0 +1,142 @@
+"""A reply crosses as facts and arrays and comes back the same; what is no reply is refused."""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness.diagnosis import questions as asking
+from harness.diagnosis.questions import COMPONENTS, Reply, Served, questions
+from harness.engine.lockstep import COLUMNS
+from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.grading.replies import LONGEST, Parcel, pack, unpack
+from harness.isolation.codec import MalformedError
+
+ask: Any = asking.ask
+MSE = SCRATCH["mse"]
+
+
+def crossed(reply):
+    """Return a reply that went through JSON and bare arrays."""
+    parcel = pack(reply)
+    return unpack(Parcel(json.loads(json.dumps(parcel.facts)), dict(parcel.arrays)))
+
+
+def flat(value):
+    """Return everything in a reply in order, tensors with dtype, shape and bits."""
+    if isinstance(value, torch.Tensor):
+        return [(str(value.dtype), tuple(value.shape), value.numpy().tobytes())]
+    if dataclasses.is_dataclass(value):
+        return [x for f in dataclasses.fields(value) for x in flat(getattr(value, f.name))]
+    if isinstance(value, dict):
+        return [x for key in sorted(value) for x in (key, *flat(value[key]))]
+    if isinstance(value, list | tuple):
+        return [x for part in value for x in (len(value), *flat(part))]
+    if type(value).__module__ == "harness.engine.trace":  # a lane
+        return flat([value.filled(), value.counts, value.positions])
+    return [value]
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_every_reply_comes_back_to_the_bit(component):
+    """Of every question."""
+    for question in questions(component, BUILTIN["mse"], "mse"):
+        reply = ask(MSE, question)
+        assert flat(crossed(reply)) == flat(reply)
+
+
+def test_what_was_raised_comes_back():
+    """No more of its words than anybody reads."""
+
+    def raising(*_given):
+        raise LookupError("x" * 2 * LONGEST)
+
+    recipe = dataclasses.replace(MSE, loss=raising)
+    (forced, *_) = crossed(ask(recipe, questions("squared_loss", BUILTIN["mse"], "mse")[0])).forced
+    assert forced.raised["loss"].kind == "LookupError"
+    assert forced.raised["loss"].message == "x" * LONGEST
+
+
+X, Y = torch.arange(10.0).reshape(5, 2), torch.arange(5.0).reshape(5, 1)
+EPOCHS = {
+    "nothing": [],
+    "an empty epoch": [[]],
+    "alike": [[(X, Y), (X[:2], Y[:2])], [(X[1:], Y[1:])]],
+    "no rows": [[(X[:0], Y[:0])]],
+    "other widths": [[(X, Y), (X[:, :1], Y)]],
+    "other dtypes": [[(X, Y), (X.double(), Y)]],
+    "numbers": [[(X[0, 0], Y[0, 0]), (X[0, 1], Y[1, 0])]],
+    "rows without columns": [[(X[0], Y[0]), (X[1], Y[:, 0])]],
+}
+
+
+@pytest.mark.parametrize("epochs", EPOCHS.values(), ids=EPOCHS.keys())
+def test_batches_of_any_shape_come_back(epochs):
+    """Those alike are joined on the way, the others are not."""
+    reply = Reply(served=Served(epochs, epochs[:1], X, Y, None, endless=False))
+    assert flat(crossed(reply)) == flat(reply)
+
+
+def spoiled(parcel):
+    """Yield a reply's parcel with one thing wrong."""
+    for name in parcel.arrays:
+        yield Parcel(parcel.facts, {k: v for k, v in parcel.arrays.items() if k != name})
+    ((kind, facts),) = parcel.facts.items()
+    strange: list[Any] = [None, 7, "no", [1], [[{}]], {"columns": "loss"}]
+    for value in strange:
+        yield Parcel({kind: value}, parcel.arrays)
+    yield Parcel({"verdict": facts}, parcel.arrays)
+    if isinstance(facts, dict):
+        for name in facts:
+            yield Parcel({kind: {k: v for k, v in facts.items() if k != name}}, parcel.arrays)
+
+
+@pytest.mark.parametrize("component", ["data_iter", "init_params", "train"])
+def test_what_is_no_reply_is_refused(component):
+    """An array or a fact less, or something else in its place; the control is read."""
+    parcel = pack(ask(MSE, questions(component, BUILTIN["mse"], "mse")[0]))
+    assert isinstance(unpack(parcel), Reply)
+    tried = 0
+    for wrong in spoiled(parcel):
+        with pytest.raises(MalformedError):
+            unpack(wrong)
+        tried += 1
+    assert tried > 10
+
+
+def test_a_column_is_taken_only_by_its_name():
+    """One that is not listed is empty; one that is listed and not there is no reply."""
+    parcel = pack(ask(MSE, questions("sgd", BUILTIN["mse"], "mse")[1]))
+    (first, *_) = parcel.facts["forced"]
+    assert first["columns"] == ["parameter"]
+    (got, *_) = unpack(parcel).forced or []
+    assert [len(getattr(got, name)) > 0 for name in COLUMNS] == [c == "parameter" for c in COLUMNS]
+    first["columns"] = ["loss"]
+    with pytest.raises(MalformedError, match=r"forced\.0\.loss"):
+        unpack(parcel)
+
+
+PARCEL = Parcel({"a": 1}, {"x": np.array([1.0, 2.0], np.float32)})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"facts": {"a": 2}},
+        {"facts": {"b": 1}},
+        {"arrays": {"y": PARCEL.arrays["x"]}},
+        {"arrays": {"x": PARCEL.arrays["x"].astype(np.float64)}},
+        {"arrays": {"x": PARCEL.arrays["x"].reshape(2, 1)}},
+        {"arrays": {"x": np.nextafter(PARCEL.arrays["x"], np.float32(3))}},
+        {"arrays": {"x": PARCEL.arrays["x"].view(np.int32)}},
+        {"arrays": {}},
+    ],
+)
+def test_a_digest_is_of_every_bit(change):
+    """Facts, names, dtypes, shapes and values; the control is the same again."""
+    same = Parcel(dict(PARCEL.facts), {"x": PARCEL.arrays["x"].copy()})
+    assert same.digest == PARCEL.digest
+    assert dataclasses.replace(PARCEL, **change).digest != PARCEL.digest
