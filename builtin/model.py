@@ -44,25 +44,53 @@ def relu(X: Tensor) -> Tensor:
     return F.relu(X)
 
 
-class _Regression(nn.Module):
-    """What both models share: loss, optimizer, and the steps a Trainer asks for.
+class Module(nn.Module):
+    """What every model here is: an nn.Module with the steps that a Trainer asks for.
 
-    `net` is the nn.Module that predicts.
+    A model says what predicts (`net`) and what a prediction costs (`loss`).
+
+    Source: torch.nn.Module; d2l 3.2.2 `Module`.
     """
 
     net: nn.Module
 
-    def __init__(self, lr: float, half: bool) -> None:
-        """Keep the settings."""
+    def __init__(self, lr: float) -> None:
+        """Keep the learning rate; start in training mode."""
         super().__init__()
         self.lr = lr
-        self.halved = half  # nn.Module.half is a method: it must stay one
-        self.mse = MSE()
 
     def forward(self, X: Tensor) -> Tensor:
-        """Return the predictions: X (m, d) -> (m, 1)."""
+        """Return the predictions, a row for each example: X (m, ...) -> (m, outputs)."""
         y_hat: Tensor = self.net(X)
         return y_hat
+
+    def loss(self, y_hat: Tensor, y: Tensor) -> Tensor:
+        """Return the mean loss of a batch: y_hat (m, outputs), y its labels -> ()."""
+        raise NotImplementedError
+
+    def configure_optimizers(self) -> SGD:
+        """Return an SGD over the parameters."""
+        return SGD(self.parameters(), self.lr)
+
+    def training_step(self, batch: Sequence[Tensor]) -> Tensor:
+        """Return the loss of one batch: (X (m, ...), labels of m rows) -> ()."""
+        X, y = batch
+        return self.loss(self.forward(X), y)
+
+    def validation_step(self, batch: Sequence[Tensor]) -> Tensor:
+        """Return the loss of one held-out batch: (X (m, ...), labels of m rows) -> ()."""
+        X, y = batch
+        return self.loss(self.forward(X), y)
+
+
+class _Regression(Module):
+    """What both models share: the squared loss, with or without ½."""
+
+    def __init__(self, lr: float, half: bool) -> None:
+        """Keep the settings."""
+        super().__init__(lr)
+        self.halved = half  # nn.Module.half is a method: it must stay one
+        self.mse = MSE()
 
     def loss(self, y_hat: Tensor, y: Tensor) -> Tensor:
         """Return the mean loss of a batch, halved when half is True.
@@ -72,20 +100,6 @@ class _Regression(nn.Module):
         """
         mean: Tensor = self.mse(y_hat, y)  # ()
         return mean / 2 if self.halved else mean
-
-    def configure_optimizers(self) -> SGD:
-        """Return an SGD over the parameters."""
-        return SGD(self.parameters(), self.lr)
-
-    def training_step(self, batch: Sequence[Tensor]) -> Tensor:
-        """Return the loss of one batch: (X (m, d), y (m, 1) or (m,)) -> ()."""
-        X, y = batch
-        return self.loss(self.forward(X), y)
-
-    def validation_step(self, batch: Sequence[Tensor]) -> Tensor:
-        """Return the loss of one held-out batch: (X (m, d), y (m, 1) or (m,)) -> ()."""
-        X, y = batch
-        return self.loss(self.forward(X), y)
 
 
 class LinearRegression(_Regression):

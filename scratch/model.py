@@ -3,7 +3,7 @@
 Weights are (inputs, outputs), as in the formulas; nn.Linear keeps them the other way round.
 Does not cover training: `trainer` holds the loops.
 
-Source: d2l 3.4 `LinearRegressionScratch`; d2l 0.7 `linreg`; d2l 5.2 `MLPScratch`.
+Source: d2l 3.2 `Module`; d2l 3.4 `LinearRegressionScratch`; d2l 0.7 `linreg`; d2l 5.2 `MLPScratch`.
 """
 
 from collections.abc import Sequence
@@ -45,20 +45,21 @@ def relu(X: Tensor) -> Tensor:
     return torch.where(X <= 0, 0, X)  # a choice by X > 0 would turn NaN into 0
 
 
-class _Regression:
-    """What both models share: loss, optimizer, the steps a Trainer asks for, and moving.
+class Module:
+    """What every model here is: parameters that can be moved, and the steps a Trainer asks for.
 
-    `names` are the attributes that hold the parameters.
+    A model says which attributes hold its parameters (`names`), how it predicts (`forward`) and
+    what that costs (`loss`). Calling the model is calling `forward`.
+
+    Source: d2l 3.2.2 `Module`.
     """
 
     names: tuple[str, ...]
 
-    def __init__(self, lr: float, half: bool) -> None:
-        """Keep the settings."""
+    def __init__(self, lr: float) -> None:
+        """Keep the learning rate; start in training mode."""
         self.lr = lr
-        self.halved = half
         self.training = True
-        self.mse = MSE()
 
     def __call__(self, X: Tensor) -> Tensor:
         """Return `forward(X)`."""
@@ -69,29 +70,24 @@ class _Regression:
         return [getattr(self, name) for name in self.names]
 
     def forward(self, X: Tensor) -> Tensor:
-        """Return the predictions: X (m, d) -> (m, 1)."""
+        """Return the predictions, a row for each example: X (m, ...) -> (m, outputs)."""
         raise NotImplementedError
 
     def loss(self, y_hat: Tensor, y: Tensor) -> Tensor:
-        """Return the mean loss of a batch, halved when half is True.
-
-        y_hat (m, 1), y (m, 1) or (m,) -> (); y is reshaped to y_hat.
-        Raises ValueError when their numbers of elements differ.
-        """
-        mean = self.mse(y_hat, y)  # ()
-        return mean / 2 if self.halved else mean
+        """Return the mean loss of a batch: y_hat (m, outputs), y its labels -> ()."""
+        raise NotImplementedError
 
     def configure_optimizers(self) -> SGD:
         """Return an SGD over the parameters as they are now: call again after `to`."""
         return SGD(self.parameters(), self.lr)
 
     def training_step(self, batch: Sequence[Tensor]) -> Tensor:
-        """Return the loss of one batch: (X (m, d), y (m, 1) or (m,)) -> ()."""
+        """Return the loss of one batch: (X (m, ...), labels of m rows) -> ()."""
         X, y = batch
         return self.loss(self.forward(X), y)
 
     def validation_step(self, batch: Sequence[Tensor]) -> Tensor:
-        """Return the loss of one held-out batch: (X (m, d), y (m, 1) or (m,)) -> ()."""
+        """Return the loss of one held-out batch: (X (m, ...), labels of m rows) -> ()."""
         X, y = batch
         return self.loss(self.forward(X), y)
 
@@ -115,6 +111,25 @@ class _Regression:
         for name in self.names:
             setattr(self, name, _fresh_leaf(getattr(self, name), device, dtype))
         return self
+
+
+class _Regression(Module):
+    """What both models share: the squared loss, with or without ½."""
+
+    def __init__(self, lr: float, half: bool) -> None:
+        """Keep the settings."""
+        super().__init__(lr)
+        self.halved = half
+        self.mse = MSE()
+
+    def loss(self, y_hat: Tensor, y: Tensor) -> Tensor:
+        """Return the mean loss of a batch, halved when half is True.
+
+        y_hat (m, 1), y (m, 1) or (m,) -> (); y is reshaped to y_hat.
+        Raises ValueError when their numbers of elements differ.
+        """
+        mean = self.mse(y_hat, y)  # ()
+        return mean / 2 if self.halved else mean
 
 
 class LinearRegression(_Regression):

@@ -10,7 +10,7 @@ import pytest
 import builtin
 import scratch
 
-FILES = ["data", "loss", "model", "optim", "trainer"]
+FILES = ["data", "loss", "model", "optim", "softmax", "trainer"]
 
 
 def public(module):
@@ -92,7 +92,7 @@ def differences(by_hand, built_in):
 
 @pytest.mark.parametrize("package", [scratch, builtin], ids=lambda package: package.__name__)
 def test_same_files(package):
-    """Each package holds the five files and its table of contents, and nothing else."""
+    """Each package holds these files and its table of contents, and nothing else."""
     folder = Path(package.__file__).parent
     assert sorted(path.stem for path in folder.glob("*.py")) == ["__init__", *FILES]
 
