@@ -119,9 +119,10 @@ class Data(Protocol):
 class Trainer:
     """Trains a model on a data set for max_epochs epochs.
 
-    gradient_clip_val above 0 limits the norm of each step's gradient. micro_batch_size takes
-    each batch in pieces of so many rows and adds up their gradients: the step of the whole
-    batch, up to rounding, in less memory.
+    gradient_clip_val above 0 limits the norm of each step's gradient: clip(parameters,
+    gradient_clip_val) is then called between the backward pass and the update, to shrink gradients
+    in place. micro_batch_size takes each batch in pieces of so many rows and adds up their
+    gradients: the step of the whole batch, up to rounding, in less memory.
 
     Attributes after `prepare`: model, optim, train_dataloader, val_dataloader, epoch,
     train_batch_idx, val_batch_idx (how many are done) and val_losses (a number an epoch).
@@ -144,6 +145,7 @@ class Trainer:
         max_epochs: int,
         gradient_clip_val: float = 0.0,
         micro_batch_size: int | None = None,
+        clip: Callable[[Iterable[Tensor], float], object] = clip_gradients,
     ) -> None:
         """Keep the settings."""
         if micro_batch_size is not None and micro_batch_size < 1:
@@ -151,6 +153,7 @@ class Trainer:
         self.max_epochs = max_epochs
         self.gradient_clip_val = gradient_clip_val
         self.micro_batch_size = micro_batch_size
+        self.clip = clip
 
     def fit(self, model: Model, data: Data) -> None:
         """Train the model, in place, from its present parameters."""
@@ -184,7 +187,7 @@ class Trainer:
         self.optim.zero_grad()
         self._backward(batch)
         if self.gradient_clip_val > 0:
-            clip_gradients(self.model.parameters(), self.gradient_clip_val)
+            self.clip(self.model.parameters(), self.gradient_clip_val)
         self.optim.step()
 
     def _backward(self, batch: Sequence[Tensor]) -> None:

@@ -249,6 +249,38 @@ def test_clipping_is_clip_grad_norm(side, micro):
     )
 
 
+@pytest.mark.parametrize("micro", [None, 3])
+def test_a_clip_of_ones_own_is_called(side, micro):
+    """Once a batch, on the model's own parameters, with the whole batch's gradients in place."""
+    X, y = batch(7)
+    model = model_of(side)
+    calls: list[Any] = []
+
+    def halve(parameters, max_norm):
+        held = list(parameters)
+        calls.append((held, max_norm))
+        for param in held:
+            param.grad /= 2
+
+    settings = {"micro_batch_size": micro, "gradient_clip_val": 0.1, "clip": halve}
+    stepped = one_step(side, (X, y), model, **settings)
+    torch.testing.assert_close(stepped, written_out(X, y, lr=0.05, divide_by=7))
+    ((held, max_norm),) = calls
+    assert max_norm == 0.1
+    assert all(ours is theirs for ours, theirs in zip(held, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("value", "times"), [(0.0, 0), (1e6, 2)])
+def test_clip_is_called_only_where_a_value_is_set(side, value, times):
+    """Every batch with a value, however large; never without one."""
+    calls: list[Any] = []
+    trainer = side.Trainer(
+        1, gradient_clip_val=value, clip=noting(calls, side.clip_gradients, lambda: "clip")
+    )
+    trainer.fit(model_of(side), Fixed([batch(3), batch(2)]))
+    assert calls == ["clip"] * times
+
+
 def test_fit_batch_starts_from_fresh_gradients(side):
     """Gradients left by someone else do not enter the step."""
     X, y = batch(7)
