@@ -154,6 +154,30 @@ def test_diabetes():
     assert loaded.labels.mean() == pytest.approx(152.13348416)
 
 
+def test_digits():
+    """1797 images of 64 whole numbers from 0 to 16, in ten classes of nearly equal size."""
+    loaded = load_table(Path("digits"), "digit", standardise=False)
+    names = tuple(f"pixel_{i}_{j}" for i in range(8) for j in range(8))
+    assert (loaded.feature_names, loaded.target) == (names, "digit")
+    assert (loaded.features.shape, loaded.labels.shape) == ((1797, 64), (1797, 1))
+    np.testing.assert_array_equal(loaded.features, loaded.features.round())
+    assert (loaded.features.min(), loaded.features.max()) == (0, 16)
+    classes, counts = np.unique(loaded.labels, return_counts=True)
+    assert classes.tolist() == list(range(10))
+    assert (counts.min(), counts.max()) == (174, 183)
+    assert len(np.unique(loaded.features, axis=0)) == 1797
+    assert loaded.features[0, :8].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
+    assert loaded.labels[:5, 0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_digits_have_pixels_that_cannot_be_scaled():
+    """Three pixels are never inked, which the notice says too; unscaled they are read."""
+    loaded = load_table(Path("digits"), "digit", standardise=False)
+    never = np.array(loaded.feature_names)[np.ptp(loaded.features, axis=0) == 0]
+    assert never.tolist() == ["pixel_0_0", "pixel_4_0", "pixel_4_7"]
+    assert "column 'pixel_0_0' of 'digits' is 0 in every row" in complaint("digits", "digit")
+
+
 def test_bundled_names_have_files_and_a_notice():
     """Every shipped data set can be found by name and is described beside it."""
     assert "diabetes" in bundled_names()
@@ -188,7 +212,7 @@ def test_missing_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     message = complaint("none.csv")
     assert message.startswith("there is no file 'none.csv'")
-    assert "bundled data set ('diabetes')" in message
+    assert "bundled data set ('diabetes', 'digits')" in message
 
 
 def test_directory(tmp_path, monkeypatch):
