@@ -1,8 +1,12 @@
 """What every test stands on: one copy of the code, one thread, repeatable examples."""
 
+import json
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -52,3 +56,19 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def on_wrapped_device() -> Callable[[str], Any]:
+    """Reads what `on_wrapped_device` of a folder of tests prints, as JSON, in its own process.
+
+    In its own, because torch registers a device for the whole process and for good.
+    """
+
+    def report(folder: str) -> Any:
+        command = [sys.executable, "-m", f"tests.{folder}.on_wrapped_device"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return report

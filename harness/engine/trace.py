@@ -326,7 +326,7 @@ class Recorder:
 
     `full` is called with each full chunk and with the rest at `close`; a chunk is valid until the
     next update. `copy` snapshots every tensor as it passes instead of checking afterwards that
-    nobody wrote to it.
+    nobody wrote to it; so it is in any case where tensors have no address to check.
     """
 
     def __init__(
@@ -410,6 +410,7 @@ class Recorder:
     ) -> Callable[[int], None]:
         """Keep the gradients as the update finds them and the parameters as it leaves them."""
         self._parameters = parameters
+        self.copy = self.copy or not _addressed(parameters)
         self._before = torch.cat([p.detach().reshape(-1) for p in parameters])
         self._gradient_before = torch.zeros_like(self._before)
         self._after = self._before.new_empty(self.chunk_steps, len(self._before))
@@ -477,7 +478,7 @@ class Recorder:
         if layout != self._layout:
             self._vectors = [p.detach().reshape(-1) for p in parameters]
             copied = [v.data_ptr() for v in self._vectors] != [address for address, _ in layout]
-            self._layout = [] if copied else layout
+            self._layout = [] if copied or not _addressed(parameters) else layout
         return self._vectors
 
     def _commit(self, parameters: Sequence[Tensor]) -> None:
@@ -556,6 +557,11 @@ class Recorder:
         self._places = []
         self._before, self._gradient_before = chunk.after[-1].clone(), chunk.gradient[-1].clone()
         self.full(chunk)
+
+
+def _addressed(tensors: Sequence[Tensor]) -> bool:
+    """Whether addresses tell which memory was written to; a device made in Python has none."""
+    return all(tensor.data_ptr() for tensor in tensors if tensor.numel())
 
 
 def _versions(batch: list[Tensor]) -> list[int]:
