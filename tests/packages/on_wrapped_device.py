@@ -26,7 +26,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 def functional(side: ModuleType, device: torch.device) -> list[Tensor]:
     """The functional loop, with an iterator that leaves out the short batch in a second run."""
     true_w = torch.tensor([2.0, -3.4], device=device)
-    X, y = side.synthetic_data(true_w, 4.2, 23)
+    X, y = side.synthetic_data(true_w, torch.tensor([4.2]), 23)  # w says where, b may lie anywhere
     w, b = (p.detach().to(device).requires_grad_() for p in side.init_params(2))
     side.train(X, y, w, b, 0.03, 2, 5)
     for rows in side.data_iter(5, X, y.reshape(-1), drop_last=True):
