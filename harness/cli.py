@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.errors import InputError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from harness.grading.report import Line, Roll
     from harness.isolation.confine import Limits
     from harness.isolation.pool import Workshop
+    from harness.pairs.linear import LinearCase
 
 FORMATS = ("text", "json", "markdown", "csv")
 CHECK_FORMATS = ("text", "json", "csv", "markdown", "junit", "gradescope")
@@ -330,7 +331,8 @@ def _console(file: Any) -> Any:
 
 def _chosen(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     """The name of the run and its cases, with what was asked for put in."""
-    from harness.engine.case import devices, named
+    from harness.engine.case import devices
+    from harness.pairs.catalogue import named
 
     if arguments.target and not arguments.data:
         raise InputError("--target names a column of a file; say which one with --data FILE.")
@@ -354,13 +356,15 @@ def _chosen(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
 
 def _on_table(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     """The cases on the reader's own table: all three forms, or those asked for."""
-    from harness.engine.case import named, on_table
+    from harness.pairs.catalogue import named
+    from harness.pairs.linear_cases import on_table
     from harness.pairs.table import load_table
 
     table = load_table(
         Path(arguments.data), arguments.target, standardise=not arguments.no_standardise
     )
-    return table.name, on_table(table, named(arguments.case) if arguments.case else None)
+    chosen = named(arguments.case) if arguments.case else None
+    return table.name, [*on_table(table, cast("Sequence[LinearCase] | None", chosen))]
 
 
 def _print(found: dict[str, Any], form: str) -> None:
@@ -634,9 +638,9 @@ def _list(arguments: argparse.Namespace) -> int:
             f"svb list {arguments.what} shows them all; leave out {arguments.id!r}, or take "
             "`svb list mistakes ID`."
         )
-    from harness.engine.case import DEFAULT_CASES
+    from harness.pairs.linear_cases import CASES
 
-    rows = [{"name": case.name, "purpose": case.purpose} for case in DEFAULT_CASES]
+    rows = [{"name": case.name, "purpose": case.purpose} for case in CASES]
     return _print_rows(rows, {"name": "case", "purpose": "what it is for"}, arguments.format)
 
 
@@ -673,10 +677,10 @@ def _list_exercises(name: str | None, form: str) -> int:
 
 def _list_pairs(form: str) -> int:
     """Every public name that both packages have, with what each side follows."""
-    from harness.engine.recipe import pairs
+    from harness.pairs.linear import LINEAR
 
     heads = {"name": "name", "scratch": "by hand, after", "builtin": "built in"}
-    return _print_rows(pairs(), heads, form)
+    return _print_rows(LINEAR.public_names(), heads, form)
 
 
 def _list_proof(arguments: argparse.Namespace) -> int:

@@ -31,8 +31,8 @@ from harness.answers.source import Source
 from harness.answers.stubs import d2l, stand_ins
 from harness.answers.style import Manner
 from harness.answers.top_level import Loop, State
-from harness.engine.lockstep import seed_all
 from harness.engine.recipe import Convention, Recipe
+from harness.engine.seeding import seed_all
 
 MODULE = "answer"
 

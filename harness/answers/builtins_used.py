@@ -26,7 +26,7 @@ from harness.answers import adapters, loop, object_form
 from harness.answers.component import Piece, codes
 from harness.answers.stubs import d2l
 from harness.answers.style import File
-from harness.engine.recipe import SCRATCH
+from harness.pairs.linear import SCRATCH
 
 Kind = Literal["model", "loss", "update", "data", "package"]
 # What each component should not use; "package" is this project and d2l, in any of them.

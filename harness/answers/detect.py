@@ -23,7 +23,9 @@ from harness.answers.adapters import EachEpoch
 from harness.answers.component import Piece, codes
 from harness.answers.style import File, Manner
 from harness.answers.top_level import Loop
-from harness.engine.recipe import PIECES, SCRATCH, Convention, Functional, Model, Recipe
+from harness.engine.pieces import Functional
+from harness.engine.recipe import PIECES, Convention, Model, Recipe
+from harness.pairs.linear import SCRATCH
 
 _ROWS, _FEATURES = 7, 3
 
@@ -141,13 +143,13 @@ def convention(answer: Answer, component: str) -> Convention:
     """
     manner, name = answer.manner, component.partition(".")[0]
     if name in ("SGD", "LinearRegressionScratch"):
-        return Convention(True, "mean" if manner.class_mean else "none")
+        return Convention(0.5, "mean" if manner.class_mean else "none")
     half = name == "squared_loss" or (
         name != "mse_loss" and (answer.has("squared_loss") or not answer.has("mse_loss"))
     )
     if name == "train" and manner.habits and "loss" in manner.habits.inlined:
         half = not _near(manner.habits.scale or 0.0, 1.0, float(manner.habits.rows))
-    return Convention(half, "mean" if _is_mean(answer, name) else "none")
+    return Convention(0.5 if half else 1.0, "mean" if _is_mean(answer, name) else "none")
 
 
 def _is_mean(answer: Answer, component: str) -> bool:

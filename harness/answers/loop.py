@@ -34,8 +34,8 @@ from harness.answers.component import Piece, codes, reads_of
 from harness.answers.object_form import parameters
 from harness.answers.roles import BY_COMPONENT, KINDS
 from harness.answers.style import File, Habits
-from harness.engine.case import Case
 from harness.engine.recipe import Batch, Optimizer, Recipe, Side
+from harness.pairs.linear import LinearCase
 
 Pair = tuple[Tensor, Tensor]
 _MANY = 2000  # steps
@@ -141,10 +141,10 @@ def recipe(
     return replace(base, model=RightModel, optimizer=optimizer, batches=batches, loop=loop)
 
 
-def trial(settings: dict[str, Any]) -> Case:
+def trial(settings: dict[str, Any]) -> LinearCase:
     """A small case to try a loop on, with the settings that it has for itself."""
     epochs, batch_size = settings.get("num_epochs", 1), settings.get("batch_size", 7)
-    return Case(
+    return LinearCase(
         "trial",
         "one step of a loop",
         num_examples=settings.get("n", 2 * 7),
@@ -155,7 +155,7 @@ def trial(settings: dict[str, Any]) -> Case:
     )
 
 
-def habits(file: File, piece: Piece, base: Recipe, case: Case) -> Habits | None:
+def habits(file: File, piece: Piece, base: Recipe, case: LinearCase) -> Habits | None:
     """What a loop does in the first step of a case; None where it does none."""
     seen: list[Conductor] = []
 
@@ -168,7 +168,7 @@ def habits(file: File, piece: Piece, base: Recipe, case: Case) -> Habits | None:
     return seen[0].habits if seen and seen[0].habits.rows else None
 
 
-def epochs(file: File, piece: Piece, base: Recipe, case: Case) -> int:
+def epochs(file: File, piece: Piece, base: Recipe, case: LinearCase) -> int:
     """In how many epochs a loop trains that nothing tells of; 1 where it goes on and on."""
     seen: list[Conductor] = []
 

@@ -36,11 +36,12 @@ from harness.bench.variants import (
     short_name,
     swaps,
 )
-from harness.engine.case import Case, Data, devices
+from harness.engine.case import Data, devices
 from harness.engine.comparison import CaseComparison
-from harness.engine.recipe import BUILTIN, SCRATCH, Batch, Recipe, Side
+from harness.engine.recipe import Batch, Recipe, Side
 from harness.engine.trace import chunk_steps
 from harness.errors import InputError
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 from harness.report.environment import describe
 from harness.report.view import finite, one_line, spaced
 
@@ -54,12 +55,12 @@ EVENTS = 10  # samples timed by device events, beside the wall clock
 REASON = 200  # characters of a reason why something could not be run
 
 Timed = Prepared | Callable[[], object]
-Maker = Callable[[Recipe, Case, Data], Timed]
+Maker = Callable[[Recipe, LinearCase, Data], Timed]
 
 
-def setting(name: str, n: int, d: int, batch_size: int, **more: Any) -> Case:
+def setting(name: str, n: int, d: int, batch_size: int, **more: Any) -> LinearCase:
     """One epoch of so many rows, features and rows a batch."""
-    return Case(
+    return LinearCase(
         name,
         f"n = {spaced(n)}, d = {d}, batch {batch_size}",
         num_examples=n,
@@ -82,27 +83,27 @@ CONTROL = setting("control", 240, 2, 10)  # an epoch of about 1.3 ms
 # -- the pieces, made ready to be timed ----------------------------------------
 
 
-def _batches(case: Case, data: Data) -> Iterator[Batch]:
+def _batches(case: LinearCase, data: Data) -> Iterator[Batch]:
     """Batches without end, every one a new copy, in equal order for all who ask."""
     generator = torch.Generator().manual_seed(case.seed)
     loader = SCRATCH[FORM].batches(data.features, data.labels, case.batch_size, generator)
     return itertools.chain.from_iterable(itertools.repeat(loader))
 
 
-def iterator(recipe: Recipe, case: Case, data: Data) -> Timed:
+def iterator(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """An epoch of batches, served and dropped; the order is a new one each time."""
     generator = torch.Generator().manual_seed(case.seed)
     loader = recipe.batches(data.features, data.labels, case.batch_size, generator)
     return lambda: deque(loader, maxlen=0)
 
 
-def forward(recipe: Recipe, case: Case, data: Data) -> Timed:
+def forward(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """A prediction, with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
     return Prepared(side.forward, lambda: next(batches)[0])
 
 
-def loss(recipe: Recipe, case: Case, data: Data) -> Timed:
+def loss(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """The loss of a prediction, with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
 
@@ -113,7 +114,7 @@ def loss(recipe: Recipe, case: Case, data: Data) -> Timed:
     return Prepared(lambda batch: side.loss(*batch), fresh)
 
 
-def backward(recipe: Recipe, case: Case, data: Data) -> Timed:
+def backward(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """Old gradients forgotten, new ones computed from a loss with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
 
@@ -124,7 +125,7 @@ def backward(recipe: Recipe, case: Case, data: Data) -> Timed:
     return Prepared(call, lambda: side.training_step(next(batches)))
 
 
-def update(recipe: Recipe, case: Case, data: Data) -> Timed:
+def update(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """Gradients put in place, and the parameters updated from them."""
     side = recipe.build(case, data)
     generator = torch.Generator(data.features.device).manual_seed(case.seed)
@@ -143,13 +144,13 @@ def update(recipe: Recipe, case: Case, data: Data) -> Timed:
     return Prepared(call, fresh)
 
 
-def step(recipe: Recipe, case: Case, data: Data) -> Timed:
+def step(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """A whole step on a batch that is there already: the same iterator for both sides."""
     side, batches = recipe.build(case, data), _batches(case, data)
     return Prepared(side.stepper(), lambda: next(batches))
 
 
-def epoch(recipe: Recipe, case: Case, data: Data) -> Timed:
+def epoch(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """A whole epoch by the side's own loop, from the initial parameters; made outside the time."""
     return Prepared(Side.fit, lambda: recipe.build(case, data))
 
@@ -174,7 +175,7 @@ class Entry:
     those that a machine may be unable to run.
     """
 
-    setting: Case
+    setting: LinearCase
     group: str
     name: str
     first: Variant
@@ -201,7 +202,7 @@ def plain(recipe: Recipe) -> Variant:
     return Variant(recipe, recipe)
 
 
-def entries(case: Case, subject: Recipe, reference: Recipe) -> list[Entry]:
+def entries(case: LinearCase, subject: Recipe, reference: Recipe) -> list[Entry]:
     """All rows of a setting; beyond the small one only those that tell something new there."""
     mine, theirs = plain(subject), plain(reference)
     found = [
@@ -286,10 +287,10 @@ class Timer:
         self.reference, self.device, self.plan, self.deadline = reference, device, plan, deadline
         self.cuda = device.startswith("cuda")
         self.synchronise = torch.cuda.synchronize if self.cuda else None
-        self._data: tuple[Case, Data] | None = None
+        self._data: tuple[LinearCase, Data] | None = None
         self._compared: dict[tuple[str, str], CaseComparison] = {}
 
-    def data(self, case: Case) -> Data:
+    def data(self, case: LinearCase) -> Data:
         """The data of a case; those of the last one are kept."""
         if self._data is None or self._data[0] != case:
             self._data = case, case.data()
@@ -320,7 +321,7 @@ class Timer:
         sound = level in SOUND
         return level, "" if sound else f"not timed: {one_line(why or level)[:REASON]}"
 
-    def comparison(self, case: Case, recipe: Recipe) -> CaseComparison:
+    def comparison(self, case: LinearCase, recipe: Recipe) -> CaseComparison:
         """The recipe held against the reference on a case, once."""
         key = case.name, recipe.name
         if key not in self._compared:
@@ -419,20 +420,22 @@ def engine_rows(timer: Timer, subject: Recipe) -> list[Row]:
     return rows
 
 
-def _judged(case: Case, data: Data, subject: Recipe, reference: Recipe, forced_pass: bool) -> None:
+def _judged(
+    case: LinearCase, data: Data, subject: Recipe, reference: Recipe, forced_pass: bool
+) -> None:
     CaseComparison(case, subject, reference, forced_pass=forced_pass).judge(data)
 
 
-def _bare(case: Case, data: Data, subject: Recipe, reference: Recipe) -> None:
+def _bare(case: LinearCase, data: Data, subject: Recipe, reference: Recipe) -> None:
     for recipe in (subject, reference):
         recipe.build(case, data).fit()
 
 
-def _by_chunk(found: Duel, case: Case) -> str:
+def _by_chunk(found: Duel, case: LinearCase) -> str:
     """What the engine adds, for a step and for a chunk."""
     first, second = found.seconds
     added = (first - second) / case.total_steps
-    steps = chunk_steps(min(case.batch_size, case.n), case.d)
+    steps = chunk_steps(min(case.batch_size, case.n), case.d + 3, case.num_parameters)
     return (
         f"adds {added * 1e6:.0f} µs to a step of both sides, {added * steps * 1e3:.1f} ms to a "
         f"chunk of {steps} steps"
@@ -533,7 +536,7 @@ class Bench:
     threads: int
     seed: int
     plan: Plan
-    settings: list[Case] = field(default_factory=list)
+    settings: list[LinearCase] = field(default_factory=list)
     control: Duel | None = None
     rows: list[Row] = field(default_factory=list)
     sweeps: list[dict[str, Any]] = field(default_factory=list)

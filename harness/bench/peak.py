@@ -20,8 +20,9 @@ from pathlib import Path
 import torch
 
 from harness.bench.variants import by_name
-from harness.engine.case import Case, Data
+from harness.engine.case import Data
 from harness.engine.recipe import Recipe
+from harness.pairs.linear import LinearCase
 
 STATUS = Path("/proc/self/status")
 CLEAR = Path("/proc/self/clear_refs")
@@ -30,7 +31,7 @@ WARM_UP_ROWS = 2000  # trained on before, so that what is loaded and kept for go
 SIZE = ("name", "purpose", "num_examples", "weight", "batch_size", "epochs", "seed", "dtype")
 LIMIT = 600.0  # seconds that a process may take
 
-Job = tuple[str, Case]  # the name of a recipe, and what it trains on
+Job = tuple[str, LinearCase]  # the name of a recipe, and what it trains on
 
 
 def peaks(jobs: Sequence[Job]) -> list[int | None]:
@@ -61,14 +62,14 @@ def main() -> None:
     measured = []
     for name, fields in jobs:
         recipe = by_name()[name]
-        case = Case(**fields | {"weight": tuple(fields["weight"])})
+        case = LinearCase(**fields | {"weight": tuple(fields["weight"])})
         short = replace(case, num_examples=min(case.n, WARM_UP_ROWS))
         training(recipe, short, short.data())()
         measured.append(added(training(recipe, case, case.data())))
     json.dump(measured, sys.stdout)
 
 
-def training(recipe: Recipe, case: Case, data: Data) -> Callable[[], None]:
+def training(recipe: Recipe, case: LinearCase, data: Data) -> Callable[[], None]:
     """A whole run of one side, its own making included."""
     return lambda: recipe.build(case, data).fit()
 

@@ -41,10 +41,10 @@ from harness.bench.bench import (
 from harness.bench.paired import Plan, Prepared, duel
 from harness.bench.peak import peaks
 from harness.bench.variants import FORM, PermutedOnce, Variant, short_name
-from harness.engine.case import Case, Data
 from harness.engine.comparison import CaseComparison
-from harness.engine.recipe import BUILTIN, SCRATCH, Recipe, Side
+from harness.engine.recipe import Recipe, Side
 from harness.errors import InputError
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase, LinearData
 
 JUDGED_ROWS = 100_000  # of a file that is streamed
 ROW_SECONDS = 100.0  # after which no row begins, unless a budget says otherwise or rows are named
@@ -60,10 +60,10 @@ class Sweep:
     over: str
     first: Variant
     second: Variant
-    cases: tuple[Case, ...]
+    cases: tuple[LinearCase, ...]
     make: Maker = epoch
 
-    def size(self, case: Case) -> int:
+    def size(self, case: LinearCase) -> int:
         """The size of a case along this sweep."""
         return {"n": case.n, "d": case.d, "batch": case.batch_size}[self.over]
 
@@ -71,7 +71,7 @@ class Sweep:
 def sweeps(subject: Recipe, reference: Recipe, device: str, seed: int) -> list[Sweep]:
     """Over rows, features and batch for whole epochs; over rows for two ways to serve them."""
 
-    def case(n: int, d: int, batch: int) -> Case:
+    def case(n: int, d: int, batch: int) -> LinearCase:
         return replace(setting(f"{n}x{d}b{batch}", n, d, batch), device=device, seed=seed)
 
     mine, theirs = plain(subject), plain(reference)
@@ -140,7 +140,7 @@ def run(
     }
 
 
-def _growth(last: Case, case: Case) -> float:
+def _growth(last: LinearCase, case: LinearCase) -> float:
     """How many times longer the next size takes, about: as its rows, else a little."""
     return max(1.5, case.n / last.n)
 
@@ -225,7 +225,7 @@ def streamed_main() -> None:
         told["path"], shared=True, size=told["rows"] * (told["d"] + 1), dtype=torch.float32
     ).reshape(told["rows"], told["d"] + 1)
     case = setting("stream", told["rows"], told["d"], told["batch"])
-    data = Data(table[:, :-1], table[:, -1:], (torch.zeros(told["d"]), torch.zeros(1)), None)
+    data = LinearData(table[:, :-1], table[:, -1:], (torch.zeros(told["d"]), torch.zeros(1)), None)
     level, why = _agreement(case, data)
     # RLIMIT_DATA counts what a process allocates, and leaves out pages of a shared file mapping
     resource.setrlimit(resource.RLIMIT_DATA, (told["memory"], told["memory"]))
@@ -250,7 +250,7 @@ def streamed_main() -> None:
     json.dump({"agreement": level, "why": why, "gap": gap, "duel": found}, sys.stdout)
 
 
-def _agreement(case: Case, data: Data) -> tuple[str, str]:
+def _agreement(case: LinearCase, data: LinearData) -> tuple[str, str]:
     """What the engine says of the first rows; a record of all of them would not fit."""
     first = replace(case, num_examples=min(case.n, JUDGED_ROWS))
     part = replace(data, features=data.features[: first.n], labels=data.labels[: first.n])

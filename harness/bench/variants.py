@@ -17,8 +17,9 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from harness.engine.case import Form
-from harness.engine.recipe import BUILTIN, SCRATCH, Batch, Functional, ObjectSGD, Recipe, Side
+from harness.engine.pieces import Functional, ObjectSGD
+from harness.engine.recipe import Batch, Recipe, Side
+from harness.pairs.linear import BUILTIN, SCRATCH, Form
 
 FORM: Form = "mse"  # mean of squares: what nn.MSELoss does, so there is nothing to reconcile
 PIECES = {  # what is swapped, and the fields of a Recipe that it is made of

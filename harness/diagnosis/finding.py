@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import cast
 
 from harness.diagnosis import rules, signature
 from harness.diagnosis.judge import Ruling, rule
@@ -28,14 +29,16 @@ from harness.diagnosis.questions import (
 )
 from harness.diagnosis.signature import Signature
 from harness.engine import comparison
-from harness.engine.case import Case, Form, UpdateRule
+from harness.engine.case import Case, UpdateRule, devices
 from harness.engine.comparison import CaseComparison, Comparison
-from harness.engine.recipe import BUILTIN, PIECES, Convention, Recipe, footing
+from harness.engine.recipe import PIECES, Convention, Recipe
 from harness.engine.stage import Divergence, Level, worst
 from harness.engine.trace import Raised
 from harness.mistakes.catalogue import of
 from harness.mistakes.mistake import Form as Written
 from harness.mistakes.mistake import Mistake
+from harness.pairs.catalogue import named
+from harness.pairs.linear import BUILTIN, Form, footing
 
 GLANCE = 2  # steps that are looked at first
 
@@ -191,11 +194,13 @@ def compare(
     Those at fault stand in `findings`, with the known mistake that explains them, where there is
     one, or what can be measured.
     """
+    if cases is None:
+        cases = [case.on(device) for device in devices() for case in named()]
     found = comparison.compare(
         subject, reference, cases, name=name, forced_pass=forced_pass, progress=progress
     )
     wrong = next((case for case in found.cases if case.verdict in ("different", "error")), None)
-    if wrong is not None and not wrong.case.hidden:
+    if wrong is not None and wrong.case.pair.is_bounded(wrong.case):
         found.findings = [finding.to_dict() for finding in _at_fault(wrong)]
     return found
 
@@ -209,12 +214,12 @@ def _at_fault(wrong: CaseComparison) -> list[Finding]:
     own = [
         component
         for component, piece in PIECES.items()
-        if all(getattr(subject, piece) is not getattr(side, piece) for side in base.sides)
+        if all(getattr(subject, piece) is not getattr(side, piece) for side in base.both)
     ]
     findings = diagnose(
         subject,
         reference,
-        form=base.form,
+        form=cast("Form", base.form),
         rule=wrong.case.optimizer,
         components=[component for component in COMPONENTS if component in own],
     )

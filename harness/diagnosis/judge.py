@@ -28,13 +28,16 @@ from harness.diagnosis.questions import (
     own_reply,
 )
 from harness.engine.comparison import CaseComparison
+from harness.engine.expected import Expected
 from harness.engine.forced import STAGE_OF, Standard, by_stage, examine
-from harness.engine.lockstep import Forced, UntrainableError, determinism
-from harness.engine.oracle import Expected, Oracle
-from harness.engine.recipe import Convention, Recipe, footing
+from harness.engine.lockstep import Forced, UntrainableError
+from harness.engine.oracle import Oracle
+from harness.engine.recipe import Convention, Recipe
 from harness.engine.rows import CHANCE, RowJudge
+from harness.engine.seeding import determinism
 from harness.engine.stage import Divergence, Level, StageRecord, worst
 from harness.engine.trace import STAGES, Chunk, Raised
+from harness.pairs.linear import footing
 
 SIGMA = 0.01
 BAND = 6.0  # standard errors that a sample deviation may be off
@@ -294,7 +297,7 @@ def _rule_run(question: Question, run: Run, subject: Recipe, reference: Recipe) 
         return Ruling(question, "error", None, run.raised, steps)
     amiss = _structure(question, run)
     if amiss is None:
-        for side in (reference, *footing(reference.convention).sides):
+        for side in (reference, *footing(reference.convention).both):
             same = own_reply(side, question).run
             if same and _is_own(run, same):
                 judged = _own_ruling(question, side, reference)

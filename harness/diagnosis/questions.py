@@ -19,10 +19,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from harness.engine.case import Case, Data, Form, UpdateRule
-from harness.engine.lockstep import Forced, determinism, forced, seed_all
+from harness.engine.case import Data, UpdateRule
+from harness.engine.lockstep import Forced, forced
 from harness.engine.recipe import Batch, Recipe
+from harness.engine.seeding import determinism, seed_all
 from harness.engine.trace import Chunk, Entered, Raised, Recorder, Stack
+from harness.pairs.linear import Form, LinearCase
 
 Component = Literal["data_iter", "linreg", "squared_loss", "sgd", "train", "init_params"]
 COMPONENTS: tuple[Component, ...] = (
@@ -57,7 +59,7 @@ class Question:
     """
 
     component: Component
-    case: Case
+    case: LinearCase
     data: Data
     stacks: tuple[tuple[Stack, Tensor], ...] = ()
     judged: bool = True
@@ -211,7 +213,7 @@ def _serve(recipe: Recipe, question: Question, seed: int) -> Served:
 
 
 def _epochs(
-    recipe: Recipe, case: Case, features: Tensor, labels: Tensor, most: int, count: int
+    recipe: Recipe, case: LinearCase, features: Tensor, labels: Tensor, most: int, count: int
 ) -> tuple[list[list[Batch]], Raised | None, bool]:
     epochs: list[list[Batch]] = []
     try:
@@ -309,7 +311,7 @@ def _train(recipe: Recipe, question: Question, most: int) -> Run:
         if len(chunk) == most:
             raise RunawayError(f"the loop goes on after {most} updates, {case.total_steps} asked")
 
-    recorder = Recorder(most, full, copy=True)
+    recorder = Recorder(most, full, case.pair.shapes(case), copy=True)
     side = recipe.build(case, data, recorder)
     raised = None
     try:
@@ -323,7 +325,7 @@ def _train(recipe: Recipe, question: Question, most: int) -> Run:
 
 # What is asked.
 
-_BASE = Case("asked", "a question", num_examples=23, batch_size=5, initial_std=1.0)
+_BASE = LinearCase("asked", "a question", num_examples=23, batch_size=5, initial_std=1.0)
 _DATA_CASES = (
     replace(_BASE, epochs=4),
     replace(_BASE, num_examples=20, epochs=2),
@@ -341,7 +343,7 @@ _PIECE_CASES = (
     replace(_BASE, weight=(2.0,), lr=0.5, flat_labels=True),
     replace(_BASE, weight=(1.0, 2.0, -3.4, 4.0, -5.0), lr=0.03),
 )
-_CASES: dict[Component, tuple[Case, ...]] = {
+_CASES: dict[Component, tuple[LinearCase, ...]] = {
     "data_iter": _DATA_CASES,
     "init_params": (_BASE, replace(_BASE, weight=(2.0,))),
     "train": _LOOP_CASES,
@@ -374,11 +376,11 @@ class Fit:
     single: bool = False
     cuts: bool = False
 
-    def cases(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+    def cases(self, cases: Sequence[LinearCase]) -> tuple[LinearCase, ...]:
         """The cases as such a loop can be asked them."""
         return tuple(map(self._case, cases[:1] if self.single else cases))
 
-    def _case(self, case: Case) -> Case:
+    def _case(self, case: LinearCase) -> LinearCase:
         return replace(
             case,
             lr=self.lr or case.lr,
@@ -442,7 +444,7 @@ def _rows_turned(stack: Stack) -> Stack:
     return replace(stack, **parts)
 
 
-def _of_rule(base: Recipe, rule: UpdateRule, cases: Sequence[Case]) -> list[Question]:
+def _of_rule(base: Recipe, rule: UpdateRule, cases: Sequence[LinearCase]) -> list[Question]:
     """Updates that may keep a state: also in float64, also with gradients of the size of eps."""
     first, *_, wide = (replace(case, optimizer=rule, lr=0.01) for case in cases)
     exact = replace(wide, dtype="float64", name=f"{wide.name}, float64")
@@ -451,7 +453,9 @@ def _of_rule(base: Recipe, rule: UpdateRule, cases: Sequence[Case]) -> list[Ques
     return [_question("sgd", base, case, size) for case, size in sizes]
 
 
-def _question(component: Component, base: Recipe, case: Case, size: float = _COMMON) -> Question:
+def _question(
+    component: Component, base: Recipe, case: LinearCase, size: float = _COMMON
+) -> Question:
     generator = torch.Generator().manual_seed(case.seed)
     data = case.data()
     w, b = data.initial
@@ -468,7 +472,12 @@ def _question(component: Component, base: Recipe, case: Case, size: float = _COM
 
 
 def _states(
-    case: Case, generator: torch.Generator, base: Recipe, rows: int, positions: range, size: float
+    case: LinearCase,
+    generator: torch.Generator,
+    base: Recipe,
+    rows: int,
+    positions: range,
+    size: float,
 ) -> tuple[Stack, Tensor]:
     """Made-up states of as many steps: nothing in them follows from anything else in them.
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -21,22 +20,24 @@ import torch
 from torch import Tensor
 
 from harness.diagnosis.questions import Run
-from harness.engine.case import Case, Data, devices, named
+from harness.engine.case import Case, Data
 from harness.engine.curves import Course
-from harness.engine.forced import Standard, examine, fitting
+from harness.engine.evaluation import Evaluation
+from harness.engine.expected import Expected
+from harness.engine.forced import Standard, canonical_loss, examine, fitting
 from harness.engine.lockstep import (
     Ending,
-    Pair,
+    PairedChunks,
     UntrainableError,
-    determinism,
     forced,
     reference_lr,
     replay,
     run,
 )
-from harness.engine.oracle import Expected, Oracle
-from harness.engine.recipe import BUILTIN, SCRATCH, Convention, Recipe
+from harness.engine.oracle import Oracle
+from harness.engine.recipe import Convention, Recipe
 from harness.engine.rows import RowJudge
+from harness.engine.seeding import determinism
 from harness.engine.stage import SEVERITY, Divergence, Level, StageRecord, worst
 from harness.engine.trace import STAGES, VALUE_STAGES, OverwrittenError, Stack
 from harness.errors import InputError
@@ -83,6 +84,8 @@ class CaseComparison:
             for mode in ("free", "forced")
         }
         self.overflow: Divergence | None = None
+        self.evaluation: Evaluation | None = None
+        self.last_state: Tensor | None = None
 
     def judge_recorded(self, run: Run, data: Data, *, shuffled: bool = True) -> CaseComparison:
         """Judge a loop that was recorded before, elsewhere perhaps; there is no forced pass.
@@ -129,7 +132,7 @@ class CaseComparison:
         self.oracle = Oracle(self.reference, case, data, lr * self.reference.convention.factor)
         self.histories = self.oracle.history(), self.oracle.history()
         self.rows = RowJudge(case, data, self.reference)
-        self.course = Course(case, data)
+        self.course = Course(case, data, self.oracle)
 
     def _attempt(self, *, copy: bool) -> None:
         self._prepare()
@@ -138,6 +141,9 @@ class CaseComparison:
         try:
             if self.forced_pass:
                 self.forced_side = self.subject.build(case, data)
+                if self.reference.metric:
+                    twin = self.reference.build(case, data)
+                    self.evaluation = Evaluation(case, data, self.forced_side, twin, self.oracle)
             ending = run(self.subject, self.reference, case, data, self._judge, copy=copy)
         except OverwrittenError:
             raise
@@ -150,12 +156,16 @@ class CaseComparison:
         if data.fingerprint() != before:
             self.rows.diverge(0, 0, "is served from data that was written to during the run")
 
-    def _judge(self, pair: Pair) -> None:
+    def _judge(self, pair: PairedChunks) -> None:
         """Judge one chunk of steps of both sides."""
         self.rows.add(pair)
         if self.overflow:
             return
-        stacks = [(mine, pair.reference.stack(mine.positions)) for mine in pair.subject.stacks()]
+        readings = self.subject.reading, self.reference.reading
+        stacks = [
+            (mine, pair.reference.stack(mine.positions, readings[1]))
+            for mine in pair.subject.stacks(readings[0])
+        ]
         whole = [both for both in stacks if not both[0].fault]
         steps = min([len(pair.subject), *(_first_broken(*both) for both in whole)])
         cut = [(mine.until(steps), theirs.until(steps)) for mine, theirs in whole]
@@ -169,12 +179,23 @@ class CaseComparison:
                 self._diverge(subject.fault[0], subject.places[0], subject.fault[1])
         if self.forced_pass and standards:
             self._judge_forced(standards)
+        self._evaluate(pair, steps)
         self.course.advance(pair, steps)
         if self._progress:
             self._progress(self.steps)
         if steps < len(pair.subject):
             both = next(both for both in whole if steps in both[0].positions)
             self._overflow(*(stack.only(steps) for stack in both))
+
+    def _evaluate(self, pair: PairedChunks, steps: int) -> None:
+        """Judge the evaluation at the reference's state wherever an epoch has ended."""
+        if self.evaluation is None or not steps:
+            return
+        reference = pair.reference
+        for k, (epoch, index) in enumerate(reference.places[:steps]):
+            if index == 0 and epoch > 0:
+                self.evaluation.judge(reference.before_each[k], epoch - 1)
+        self.last_state = reference.after[steps - 1].clone()
 
     def _updated(
         self, stacks: list[tuple[Stack, Stack]]
@@ -292,13 +313,13 @@ class CaseComparison:
                 + ("." if self._diverged() else " on both sides alike; judged up to there.")
             )
         self.course.finish()
+        if self.evaluation is not None and self.last_state is not None:
+            self.evaluation.judge(self.last_state, self.case.epochs - 1)
         self._vacuous()
-        self.notes.extend(observations(self.case, self.data))
+        self.notes.extend(self.case.pair.observations(self.case, self.data))
 
     def _diverged(self) -> bool:
-        return any(
-            record.first for records in self.runs.values() for record in records.values()
-        ) or bool(self.rows.first)
+        return any(record.first for record in self._records()) or bool(self.rows.first)
 
     def _vacuous(self) -> None:
         """An update that never moves anything proves nothing, on whichever side."""
@@ -335,16 +356,26 @@ class CaseComparison:
     @property
     def stages(self) -> dict[str, dict[str, object]]:
         """Every stage, as in the report."""
-        return {name: self.stage(name) for name in STAGES}
+        stages = {name: self.stage(name) for name in STAGES}
+        if self.evaluation is not None:
+            stages["evaluation"] = self.evaluation.record.to_dict()
+        return stages
 
     @property
     def first_divergence(self) -> Divergence | None:
         """The earliest step, and the earliest stage in it, that is not as it should be."""
-        found = [self.rows.first] + [
-            record.first for records in self.runs.values() for record in records.values()
-        ]
-        order = [d for d in found if d]
-        return min(order, key=lambda d: (d.epoch, d.step, STAGES.index(d.stage)), default=None)
+        divergences = [self.rows.first, *(record.first for record in self._records())]
+        stages = [*STAGES, "evaluation"]
+        return min(
+            filter(None, divergences),
+            key=lambda d: (d.epoch, d.step, stages.index(d.stage)),
+            default=None,
+        )
+
+    def _records(self) -> list[StageRecord]:
+        """The records of all stages of values, in both runs."""
+        records = [record for records in self.runs.values() for record in records.values()]
+        return records + ([self.evaluation.record] if self.evaluation else [])
 
     @property
     def verdict(self) -> Level:
@@ -373,8 +404,10 @@ class CaseComparison:
         """What ended the subject's own run, or one of its pieces by itself."""
         if self.reason:
             return self.reason
-        found = [record.raised for record in self.runs["forced"].values() if record.raised]
-        return f"{self.subject.name} raised {found[0].kind}: {found[0].message}" if found else None
+        raised = [record.raised for record in self._records() if record.raised]
+        if not raised:
+            return None
+        return f"{self.subject.name} raised {raised[0].kind}: {raised[0].message}"
 
     def _inconclusive(self) -> str:
         if not self.steps:
@@ -421,6 +454,7 @@ class CaseComparison:
             "curve": self.course.curve(),
             "final": self.final,
             "epoch_loss": self.course.epoch_loss,
+            **({"epoch_metrics": self.course.epoch_metrics} if self.case.pair.metrics else {}),
             "notes": self.notes,
             "seconds": round(self.seconds, 3),
         }
@@ -448,10 +482,10 @@ def _first_broken(subject: Stack, reference: Stack) -> int:
 
 
 def _canonical(stack: Stack, convention: Convention) -> dict[str, Tensor]:
-    """A stack's values in units of the mean squared error, in float64."""
+    """A stack's values in units of the mean of the pair's own loss, in float64."""
     return {
         "prediction": stack.prediction.double(),
-        "loss": stack.loss.double() / convention.factor,
+        "loss": canonical_loss(stack.loss, stack, convention),
         "gradient": stack.gradient.double() / convention.gradient_factor(stack.rows),
         "parameter": stack.after.double(),
     }
@@ -461,30 +495,6 @@ def _same_bits(stage: str, subject: Stack, reference: Stack, same_convention: bo
     mine, theirs = (getattr(stack, _COLUMNS[stage]) for stack in (subject, reference))
     scaled = stage in ("loss", "gradient") and not same_convention
     return not scaled and mine.shape == theirs.shape and torch.equal(mine, theirs)
-
-
-def observations(case: Case, data: Data) -> list[str]:
-    """What a reader of this case may wonder at: what is not shown, what the bare built-in does."""
-    if case.hidden:
-        text = (
-            "Neither the truth nor a least-squares solution stands beside the final parameters: a "
-            "hidden layer has many equally good ones, and no formula for them."
-        )
-        return [text]
-    if not case.flat_labels:
-        return []
-    X, y = data.features[: case.batch_size], data.labels[: case.batch_size]
-    y_hat = torch.zeros(len(X), 1).to(X)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        bare = torch.nn.MSELoss(reduction="none")(y_hat, y)
-    shaped = torch.nn.MSELoss(reduction="none")(y_hat, y.reshape(-1, 1))
-    return [
-        f"Bare nn.MSELoss gets {tuple(y_hat.shape)} against {tuple(y.shape)} and broadcasts to "
-        f"{tuple(bare.shape)} instead of {tuple(shaped.shape)}"
-        + (" with a warning" if caught else " without a warning")
-        + "; both packages reshape the labels first."
-    ]
 
 
 class Comparison:
@@ -546,7 +556,7 @@ class Comparison:
 def compare(
     subject: Recipe | None = None,
     reference: Recipe | None = None,
-    cases: Sequence[Case] | None = None,
+    cases: Sequence[Case] = (),
     *,
     name: str = "comparison",
     forced_pass: bool = True,
@@ -554,20 +564,17 @@ def compare(
 ) -> Comparison:
     """Train subject and reference on each case and judge every stage of every step.
 
-    Without a subject or reference, each case takes the form it names from SCRATCH and BUILTIN;
-    without cases, the default ones run on the CPU, and on CUDA where there is one. `progress` is
+    Without a subject or reference, each case takes the form it names from its pair. `progress` is
     called with each case and the number of its steps that are done, 0 before it begins.
     """
-    if cases is None:
-        cases = [case.on(device) for device in devices() for case in named()]
     judged = []
     for case in cases:
         if progress:
             progress(case, 0)
         comparison = CaseComparison(
             case,
-            subject or SCRATCH[case.form],
-            reference or BUILTIN[case.against or case.form],
+            subject or case.pair.subject(case),
+            reference or case.pair.reference(case),
             forced_pass=forced_pass,
         )
         judged.append(comparison.judge(progress=partial(progress, case) if progress else None))

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from harness.engine.case import Case, Data
-from harness.engine.lockstep import Pair
+from harness.engine.lockstep import PairedChunks
+from harness.engine.oracle import Oracle
 from harness.engine.tolerance import in_ulps
 from harness.engine.trace import VALUE_STAGES, Stack
 
 CURVE_POINTS = 200
 SHOWN_WEIGHTS = 5
+LISTED_WEIGHTS = 100  # a parameter with more entries is shown by its norm
 
 
 class Curve:
@@ -49,11 +51,14 @@ class Curve:
 class Course:
     """Both sides of one case on their way: `steps` so far, and whether anything has `moved`."""
 
-    def __init__(self, case: Case, data: Data) -> None:
-        self.case, self.data = case, data
+    def __init__(self, case: Case, data: Data, oracle: Oracle) -> None:
+        self.case, self.data, self.oracle = case, data, oracle
         self.steps = 0
         self.moved = False
         self.epoch_loss: dict[str, list[float]] = {"subject": [], "reference": []}
+        self.epoch_metrics: dict[str, dict[str, list[float]]] = {
+            name: {"subject": [], "reference": []} for name in case.pair.metrics
+        }
         self._furthest = 0.0
         self._curve = Curve(max(1, math.ceil(case.total_steps / CURVE_POINTS)))
         self._last: dict[str, Tensor] = {}
@@ -82,7 +87,7 @@ class Course:
         )
         self.moved = self.moved or not torch.equal(reference.after, reference.before)
 
-    def advance(self, pair: Pair, steps: int) -> None:
+    def advance(self, pair: PairedChunks, steps: int) -> None:
         """The loss on all the data at the end of each epoch, and where the parameters are now."""
         mine, theirs = pair.subject, pair.reference
         for k, (epoch, index) in enumerate(mine.places[:steps]):
@@ -97,7 +102,9 @@ class Course:
 
     def _epoch_loss(self, subject: Tensor, reference: Tensor) -> None:
         for side, parameters in (("subject", subject), ("reference", reference)):
-            self.epoch_loss[side].append(self.data.mean_squared_error(parameters))
+            self.epoch_loss[side].append(self.oracle.loss_over(self.data, parameters))
+            for name, value in self._metrics(parameters).items():
+                self.epoch_metrics[name][side].append(value)
 
     def finish(self) -> None:
         """The run is over: the last epoch has its loss too."""
@@ -107,27 +114,39 @@ class Course:
     def final(self, subject: str, reference: str) -> dict[str, dict[str, object]]:
         """The parameters at the end under these names, beside the truth and the exact minimiser.
 
-        A hidden layer has neither: its parameters are not those of the line, and its best are not
-        known.
+        A pair says which of these there are.
         """
         found = {
             name: self._parameters(parameters)
             for name, parameters in zip((subject, reference), self._last.values(), strict=False)
         }
-        if not self.data.is_linear:
-            return found
-        if self.data.truth:
-            weight, bias = self.data.truth
-            found["truth"] = self._parameters(torch.cat((weight, weight.new_tensor([bias]))))
-        found["least_squares"] = self._parameters(self.data.least_squares())
-        return found
+        landmarks = self.case.pair.landmarks(self.case, self.data)
+        return found | {name: self._parameters(values) for name, values in landmarks.items()}
 
-    def _parameters(self, parameters: Tensor) -> dict[str, object]:
+    def _parameters(self, state: Tensor) -> dict[str, object]:
+        """The parameters by name, those of many entries by their norm, with the loss they give."""
+        state = state.double().cpu()
         sizes = [start.numel() for start in self.data.initial]
-        named = zip(self.case.layout, parameters.double().cpu().split(sizes), strict=True)
-        shown = {name: float(v) if name == "b" else v.tolist() for name, v in named}
-        loss = {"loss": self.data.mean_squared_error(parameters)}
-        return shown | loss if self.data.is_linear else loss | shown  # not behind a long list
+        parts = state[: sum(sizes)].split(sizes)
+        shown: dict[str, object] = {}
+        for name, values in zip(self.case.layout, parts, strict=True):
+            if name in self.case.pair.scalars:
+                shown[name] = float(values)
+            elif values.numel() > LISTED_WEIGHTS:
+                shown[f"|{name}|"] = float(values.norm())
+            else:
+                shown[name] = values.tolist()
+        numbers = {"loss": self.oracle.loss_over(self.data, state), **self._metrics(state)}
+        # not behind a long list
+        return shown | numbers if sum(sizes) <= SHOWN_WEIGHTS + 1 else numbers | shown
+
+    def _metrics(self, state: Tensor) -> dict[str, float]:
+        """What the pair shows beside the loss, over all the data."""
+        metrics = self.case.pair.metrics
+        if not metrics:
+            return {}
+        y_hat = self.oracle.predict(state, self.data.features, training=False)
+        return {name: float(metric(y_hat, self.data.labels)) for name, metric in metrics.items()}
 
     def drifted(self) -> dict[str, object]:
         """How far the parameters of the two free runs went apart."""
@@ -160,7 +179,7 @@ class Course:
 
     def _shown(self) -> dict[str, int]:
         """The first few weights and the last bias: names and places among all parameters."""
-        weight, *_, bias = self.case.layout
-        last = self.case.num_parameters - 1
+        weight, *others = self.case.layout
         count = min(self.data.initial[0].numel(), SHOWN_WEIGHTS)
-        return {f"{weight}[{i}]": i for i in range(count)} | {bias: last}
+        shown = {f"{weight}[{i}]": i for i in range(count)}
+        return shown | ({others[-1]: self.case.num_parameters - 1} if others else {})

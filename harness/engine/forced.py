@@ -14,8 +14,9 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from harness.engine.expected import Expected, joined
 from harness.engine.lockstep import COLUMNS, Forced
-from harness.engine.oracle import Expectation, Expected, Oracle, joined
+from harness.engine.oracle import Expectation, Oracle
 from harness.engine.recipe import Convention
 from harness.engine.stage import Divergence, StageRecord
 from harness.engine.trace import Stack
@@ -62,9 +63,18 @@ def examine(
         # a gradient from the oracle's upstream has no twin to share its bits with
         bits = standard.bits.get(stage)
         equal = bits is None or (bits.shape == value.shape and torch.equal(value, bits))
-        exact = value.double() / (convention.factor if stage == "loss" else 1)
+        exact = value.double()
+        if stage == "loss":
+            exact = canonical_loss(exact, standard.stack, convention)
         gap = fitting(standard.gaps[stage], exact)
         records[stage].add(standard.stack, exact, wanted, gap, equal_bits=equal)
+
+
+def canonical_loss(loss: Tensor, stack: Stack, convention: Convention) -> Tensor:
+    """Recorded losses (K, ...) in units of the pair's own loss: means, or by example."""
+    rows = stack.micros if loss.shape[1] == len(stack.micros) else (1,)
+    factors = [convention.loss_factor(micro) for micro in rows]
+    return loss.double() / torch.tensor(factors, dtype=torch.float64, device=loss.device)
 
 
 def by_stage(

@@ -5,25 +5,23 @@ does the same number of steps on the same rows. Both chunks are handed on, toget
 pass: the subject's pieces, one by one, each started from the reference's state, so that a fault in
 one stage does not spread to the next. Nothing here judges.
 
-    subject.fit() ──chunk──► reference.stepper() ──chunk──► forced(subject) ──► Pair
+    subject.fit() ──chunk──► reference.stepper() ──chunk──► forced(subject) ──► PairedChunks
 """
 
 from __future__ import annotations
 
-import gc
-import os
-import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from operator import attrgetter
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from harness.engine.case import Case, Data
-from harness.engine.recipe import Batch, Convention, Recipe, Side
+from harness.engine.pair import Shapes
+from harness.engine.recipe import PLAIN, Batch, Convention, Recipe, Side
+from harness.engine.seeding import old_objects_left_alone
 from harness.engine.trace import (
     STAGED_STEPS,
     Chunk,
@@ -37,7 +35,7 @@ from harness.engine.trace import (
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedChunks:
     """The same steps of both sides.
 
     `own_lengths` are the rows of the batches that the reference served itself; `reproduced` says
@@ -83,7 +81,8 @@ class Reference:
         self, recipe: Recipe, case: Case, data: Data, lr: float, steps: int, *, copy: bool
     ) -> None:
         self.chunks: list[Chunk] = []
-        self.recorder = Recorder(steps, self.chunks.append, copy=copy)
+        shapes = case.pair.shapes(case)
+        self.recorder = Recorder(steps, self.chunks.append, shapes, copy=copy)
         self.side = recipe.build(case, data, self.recorder, lr=lr)
         self.step = self.side.stepper()
         self.own = self._own(recipe.build(case, data, lr=lr))
@@ -100,7 +99,7 @@ class Reference:
                 self.epochs[-1] += 1
                 yield batch
 
-    def follow(self, chunk: Chunk) -> Pair:
+    def follow(self, chunk: Chunk) -> PairedChunks:
         """Do the steps of the subject's chunk, on the reference's own batches where equal."""
         self.recorder.follow(chunk)
         lengths: list[int] = []
@@ -111,7 +110,7 @@ class Reference:
             lengths += [len(own[0]) if own else 0 for own in batches]
             if not _equal(batches, X, y):
                 reproduced = False
-                if not _trainable((X[0], y[0]), self.side.case):
+                if not _trainable((X[0], y[0]), self.side.data, chunk.shapes):
                     raise UntrainableError(places[0], (X[0], y[0]))
                 # copies, so that a reference that writes to its batch does not write to the record
                 batches = list(zip(X.clone(), y.clone(), strict=True))
@@ -120,7 +119,7 @@ class Reference:
                 self.recorder.serve(batch, place)
                 self.step(batch)
         self.recorder.close()  # no-op where the chunk was full
-        return Pair(chunk, self.chunks.pop(), lengths, reproduced)
+        return PairedChunks(chunk, self.chunks.pop(), lengths, reproduced)
 
     def _next(self, place: tuple[int, int]) -> Batch | None:
         """The reference's own batch for this place; the same again where a step is repeated."""
@@ -151,15 +150,14 @@ def _equal(batches: list[Batch | None], X: Tensor, y: Tensor) -> bool:
 _kind = attrgetter("shape", "dtype")
 
 
-def _trainable(batch: Batch, case: Case) -> bool:
+def _trainable(batch: Batch, data: Data, shapes: Shapes) -> bool:
     """Whether the reference can do a step on this batch at all."""
     X, y = batch
-    like = (case.torch_dtype, case.torch_dtype)
     return (
-        X.ndim == 2
-        and X.shape[1] == case.d
-        and 0 < len(X) == y.numel()
-        and (X.dtype, y.dtype) == like
+        X.shape[1:] == data.features.shape[1:]
+        and len(X) > 0
+        and len(X) * prod(shapes.labels) == y.numel()
+        and (X.dtype, y.dtype) == (data.features.dtype, data.labels.dtype)
     )
 
 
@@ -168,7 +166,7 @@ def run(
     reference: Recipe,
     case: Case,
     data: Data,
-    judge: Callable[[Pair], None],
+    judge: Callable[[PairedChunks], None],
     *,
     copy: bool = False,
 ) -> Ending:
@@ -177,7 +175,9 @@ def run(
     Raises `OverwrittenError` where a recorded tensor was written to: repeat it with `copy`.
     Whatever the subject's own pieces raise passes through.
     """
-    steps = chunk_steps(min(case.batch_size, case.n), case.num_parameters - 1)
+    shapes = case.pair.shapes(case)
+    per_row = data.features[0].numel() + prod(shapes.labels) + 2 * shapes.width
+    steps = chunk_steps(min(case.batch_size, case.n), per_row, case.num_parameters)
     lr = reference_lr(subject, reference, case)
     follower = Reference(reference, case, data, lr, steps, copy=copy)
 
@@ -185,7 +185,7 @@ def run(
     def full(chunk: Chunk) -> None:
         judge(follower.follow(chunk))
 
-    recorder = Recorder(steps, full, copy=copy)
+    recorder = Recorder(steps, full, shapes, copy=copy)
     side = subject.build(case, data, recorder)
     with old_objects_left_alone():
         try:
@@ -197,7 +197,7 @@ def run(
         recorder.epoch_steps,
         follower.epochs,
         torch.equal(side.generator.get_state(), follower.generator.get_state()),
-        recorder.is_last(side.parameters()),
+        recorder.is_last(),
     )
 
 
@@ -207,7 +207,7 @@ def replay(
     reference: Recipe,
     case: Case,
     data: Data,
-    judge: Callable[[Pair], None],
+    judge: Callable[[PairedChunks], None],
 ) -> list[int]:
     """Have the reference follow steps that were recorded before, all in one chunk.
 
@@ -229,8 +229,9 @@ def reference_lr(subject: Recipe, reference: Recipe, case: Case) -> float:
 class Forced:
     """What the subject's pieces gave when each was started from a given state.
 
-    prediction (K, m), loss as recorded, upstream (K, m), gradient (K, P) before any clipping, both
-    in units of the mean squared error, parameters (K, P) after the update. NaN where there was
+    prediction (K, m · width) as the pair reads it, loss as recorded, upstream likewise, gradient
+    (K, P) before any clipping, both in units of the mean of the pair's own loss, and the state
+    (K, P + C) after the update. NaN where there was
     nothing. A column whose values are too many or too few to be right has them all, with NaN behind
     those of a shorter step. `faults` are the first wrong shape by column: the step and the words;
     `raised` the first exception by column.
@@ -256,7 +257,7 @@ def forced(
 ) -> list[Forced]:
     """Run each piece of the subject by itself on the states of the reference's steps.
 
-    Each stack comes with the derivative (K, m) of the mean squared error by its predictions, which
+    Each stack comes with the derivative (K, m · width) of the loss by its predictions, which
     is handed to the subject's model so that its gradient does not depend on the subject's loss.
     The steps are run in the order of their positions, for pieces that keep a state. What a piece
     raises is kept, and the other pieces run all the same. Only pieces that give a column that is
@@ -293,20 +294,26 @@ class _ForcedSteps:
         asked: Sequence[str],
     ) -> None:
         self.side, self.stack, self.asked = side, stack, set(asked)
+        self.shapes = side.case.pair.shapes(side.case)
         self.leaves = side.parameters()
-        self.shapes = [leaf.shape for leaf in self.leaves]
-        sizes = [leaf.numel() for leaf in self.leaves]
-        y = stack.y if side.case.flat_labels else stack.y.unsqueeze(-1)
-        columns = (stack.X, y, stack.prediction, upstream.to(stack.prediction))
+        self.leaf_shapes = [leaf.shape for leaf in self.leaves]
         # split once, along the steps: a step then only takes its row of each
+        columns = [stack.X, stack.y]
+        columns += [self._by_row(column) for column in (stack.prediction, upstream)]
         self.micros = list(
             zip(*(column.split(stack.micros, dim=1) for column in columns), strict=True)
         )
-        self.before = stack.before.split(sizes, dim=1)
+        self.before = stack.before.split([value.numel() for value in side.state()], dim=1)
+        sizes = [leaf.numel() for leaf in self.leaves]
         self.handed = _handed(side, stack, reference).split(sizes, dim=1)
         self.rows: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
         self.faults: dict[str, tuple[int, str]] = {}
         self.raised: dict[str, Raised] = {}
+
+    def _by_row(self, column: Tensor) -> Tensor:
+        """Predictions (K, m · width), or what belongs to them, in their own shape (K, m, ...)."""
+        rows = (len(column), self.stack.rows, *self.shapes.prediction)
+        return column.to(self.stack.gradient).reshape(rows)
 
     def columns(self) -> Forced:
         """All steps, stacked."""
@@ -317,15 +324,18 @@ class _ForcedSteps:
         """Ask each piece for one step."""
         # every piece gets tensors of its own, which it may write to
         micros = [[part[k] for part in parts] for parts in self.micros]
+        carried: list[Tensor] = []
         if self.asked & {"prediction", "gradient"}:
+            self._load(k, carried=True)
             self._keep("prediction", "gradient", [self._model(k, *m) for m in micros])
+            carried = [value.detach().clone().reshape(-1) for value in self.side.carried()]
         if self.asked & {"loss", "upstream"}:
             self._keep("loss", "upstream", [self._loss(k, *m) for m in micros])
         if "parameter" in self.asked:
-            self._update(k)
+            self._update(k, carried)
 
-    def _update(self, k: int) -> None:
-        """Parameters (P,) after the update with the gradient handed over."""
+    def _update(self, k: int, carried: list[Tensor]) -> None:
+        """State (P + C,) after the update with the gradient handed over."""
         stack, side = self.stack, self.side
         with self._noting("parameter", k):
             self._load(k)
@@ -333,33 +343,36 @@ class _ForcedSteps:
                 leaf.grad = value[k].reshape(leaf.shape).clone()
             side.update(side.recipe.convention.divisor(stack.rows))
         self._reshape(k)
-        after = torch.cat([leaf.detach().reshape(-1) for leaf in self.leaves])
+        after = torch.cat([*(leaf.detach().reshape(-1) for leaf in self.leaves), *carried])
         self.rows["parameter"].append(
             torch.full_like(after, torch.nan) if "parameter" in self.raised else after
         )
 
     def _reshape(self, k: int) -> None:
         """Note a parameter that the update gave another shape; the next step finds its own."""
-        for leaf, shape in zip(self.leaves, self.shapes, strict=True):
+        for leaf, shape in zip(self.leaves, self.leaf_shapes, strict=True):
             if leaf.shape != shape:
                 text = f"has shape {tuple(leaf.shape)}, but should have {tuple(shape)}"
                 self.faults.setdefault("parameter", (k, text))
                 leaf.data = leaf.new_full(shape, torch.nan)
 
-    def _load(self, k: int) -> None:
-        self.side.load([value[k] for value in self.before])
+    def _load(self, k: int, *, carried: bool = False) -> None:
+        """The leaves as the step found them, and what is carried beside them where asked."""
+        values = [value[k] for value in self.before]
+        self.side.load(values if carried else values[: len(self.leaves)])
 
     def _keep(
-        self, value: str, slope: str, found: list[tuple[Tensor | None, Tensor | None]]
+        self, value: str, slope: str, answers: list[tuple[Tensor | None, Tensor | None]]
     ) -> None:
         """Join the micro-batches: values and the loss's slopes side by side, gradients summed."""
-        values = [v for v, _ in found if v is not None]
-        slopes = [s for _, s in found if s is not None]
-        whole = len(values) == len(found)
-        self.rows[value].append(torch.cat(values) if whole else self._nothing(self.stack.rows))
-        if len(slopes) < len(found):
-            width = self.stack.rows if slope == "upstream" else self.stack.before.shape[1]
-            self.rows[slope].append(self._nothing(width))
+        values = [v for v, _ in answers if v is not None]
+        slopes = [s for _, s in answers if s is not None]
+        width = self.stack.prediction.shape[1]
+        whole = len(values) == len(answers)
+        self.rows[value].append(torch.cat(values) if whole else self._nothing(width))
+        if len(slopes) < len(answers):
+            missing = width if slope == "upstream" else self.stack.gradient.shape[1]
+            self.rows[slope].append(self._nothing(missing))
         elif slope == "upstream":
             self.rows[slope].append(torch.cat(slopes))
         else:
@@ -371,43 +384,55 @@ class _ForcedSteps:
     def _model(
         self, k: int, X: Tensor, _y: Tensor, _given: Tensor, upstream: Tensor
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Prediction (m,) and gradient (P,) of one micro-batch."""
+        """Prediction (m · width,), as the pair reads it, and gradient (P,) of one micro-batch."""
+        reading = self.side.recipe.reading
         y_hat = gradient = None
         with self._noting("prediction", k):
             self._load(k)
             y_hat = plain_tensor(self.side.forward(X.clone()), "the model")
         if y_hat is None:
             return None, None
-        fitting = self._shaped("prediction", k, [y_hat.shape], [y_hat.shape], len(X))
+        fitting = self._shaped("prediction", k, [y_hat.shape], [torch.Size()], len(X))
+        common = y_hat
         with self._noting("gradient", k):
-            if fitting or y_hat.numel() == len(X):
-                parts = _grad(y_hat, self.leaves, upstream.to(y_hat).reshape(y_hat.shape))
+            if fitting and reading is not PLAIN:
+                common = reading.common(y_hat.double())
+            if fitting or y_hat.numel() == upstream.numel():
+                parts = _grad(common, self.leaves, upstream.to(common).reshape(common.shape))
                 gradient = torch.cat([g.reshape(-1) for g in parts])
-        return y_hat.detach().reshape(-1), gradient
+        return common.detach().reshape(-1), gradient
 
     def _loss(
         self, k: int, X: Tensor, y: Tensor, given: Tensor, _upstream: Tensor
     ) -> tuple[Tensor | None, Tensor | None]:
-        """Loss (m,) or (1,) and its slope (m,) by the predictions for one micro-batch."""
-        leaf = given.reshape(-1, 1).clone().requires_grad_()
+        """Loss (m · ...,) or (1,) and its slope (m · width,) by the predictions.
+
+        The slope is that of the loss times numbers handed to its backward pass, which are divided
+        out again: powers of two, so that nothing is rounded by it.
+        """
+        reading = self.side.recipe.reading
+        leaf = given.clone().requires_grad_()
+        y_hat = leaf.clone() if reading is PLAIN else reading.own(reading.project(leaf))
         loss = slope = None
         with self._noting("loss", k):
-            loss = plain_tensor(self.side.loss(leaf.clone(), y.clone()), "the loss")
+            loss = plain_tensor(self.side.loss(y_hat, y.clone()), "the loss")
         if loss is None:
             return None, None
         self._shaped("loss", k, [leaf.shape], [loss.shape], len(X))
         share = len(X) / self.stack.rows / self.side.recipe.convention.gradient_factor(len(X))
         with self._noting("upstream", k):
-            (found,) = _grad(loss, [leaf])
-            slope = found.double().reshape(-1) * share
+            weights = _weights(k, loss, len(X))
+            (weighted,) = _grad(loss, [leaf], weights)
+            by_row = weights.reshape(len(weights) if weights.ndim else 1, -1)[:, :1]
+            slope = (weighted.double().reshape(len(X), -1) / by_row).reshape(-1) * share
         return loss.detach().reshape(-1), slope
 
     def _shaped(
         self, name: str, k: int, predictions: list[torch.Size], losses: list[torch.Size], rows: int
     ) -> bool:
         """Whether the shapes are right; notes the first that are not."""
-        like = [torch.Size((rows, 1)), torch.Size((rows,))]
-        fault = shape_fault(like, predictions, losses)
+        like = [torch.Size((rows, *row)) for row in (self.shapes.features, self.shapes.labels)]
+        fault = shape_fault(self.shapes, like, predictions, losses)
         if fault:
             self.faults.setdefault(name, (k, fault[1]))
         return not fault
@@ -447,6 +472,21 @@ def _stacked(rows: list[Tensor]) -> Tensor:
     )
 
 
+_POWERS = (1.0, -0.5, 2.0, 0.5, -2.0, -1.0)
+
+
+def _weights(k: int, loss: Tensor, rows: int) -> Tensor:
+    """What the backward pass of a loss is handed in step k: a power of two, another for each row.
+
+    One for all where the loss is not by row.
+    """
+    if loss.ndim == 0 or len(loss) != rows:
+        return loss.new_full((), _POWERS[k % len(_POWERS)])
+    powers = torch.tensor(_POWERS, dtype=loss.dtype, device=loss.device).roll(k)
+    weights = powers.repeat(rows // len(_POWERS) + 1)[:rows]
+    return weights.reshape(-1, *[1] * (loss.ndim - 1)).expand_as(loss)
+
+
 def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor | float = 1.0) -> list[Tensor]:
     """Gradients of a piece's sum, weighted by `upstream`.
 
@@ -462,73 +502,3 @@ def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor | float = 1.0) 
         torch.full_like(leaf, torch.nan) if g is None else g
         for g, leaf in zip(found, inputs, strict=True)
     ]
-
-
-@contextmanager
-def old_objects_left_alone() -> Iterator[None]:
-    """Keep the garbage collector from scanning all of torch again whenever much is held."""
-    if gc.get_freeze_count():  # within another of these: what is new since is still collected
-        yield
-        return
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
-def seed_all(seed: int) -> None:
-    """Seed the global generators of random, NumPy and torch, on the CPU and on CUDA.
-
-    Not by `torch.manual_seed`, which without CUDA keeps a trace of its caller for later, each time.
-    """
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_available():
-        torch.cuda.manual_seed_all(seed)
-
-
-@contextmanager
-def determinism(seed: int) -> Iterator[None]:
-    """Seed every global generator and ask for deterministic kernels; put all back at the end.
-
-    Restored: the global generators of torch (CPU and CUDA), NumPy and random, the default dtype,
-    the grad mode, TF32, deterministic algorithms and the number of threads.
-    """
-    saved = (random.getstate(), np.random.get_state(), torch.get_rng_state())
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    dtype, threads, grad = (
-        torch.get_default_dtype(),
-        torch.get_num_threads(),
-        torch.is_grad_enabled(),
-    )
-    precision = torch.get_float32_matmul_precision()
-    cudnn = torch.backends.cudnn.allow_tf32
-    strict = torch.get_deterministic_debug_mode()
-    workspace = os.environ.get("CUBLAS_WORKSPACE_CONFIG")
-    try:
-        seed_all(seed)
-        torch.set_default_dtype(torch.float32)
-        torch.set_grad_enabled(True)
-        torch.set_float32_matmul_precision("highest")
-        torch.backends.cudnn.allow_tf32 = False
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        # as use_deterministic_algorithms(True, warn_only=True), which imports the compiler first
-        torch.set_deterministic_debug_mode("warn")
-        yield
-    finally:
-        random.setstate(saved[0])
-        np.random.set_state(saved[1])
-        torch.set_rng_state(saved[2])
-        if cuda:
-            torch.cuda.set_rng_state_all(cuda)
-        torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(grad)
-        torch.set_float32_matmul_precision(precision)
-        torch.backends.cudnn.allow_tf32 = cudnn
-        torch.set_deterministic_debug_mode(strict)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        if workspace is None:
-            os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)

@@ -1,26 +1,22 @@
-"""The pieces of one side, and the two sides themselves: SCRATCH and BUILTIN.
+"""The pieces of one side, and a side built of them.
 
 A recipe is a set of named pieces; a wrong answer, an own optimizer or a learner's loss is usually
 the reference recipe with one piece replaced (`dataclasses.replace`). `build` puts the pieces
-together for a case; an observer may stand at each of them. This is the only module that imports
-both packages; it knows nothing of judging.
+together for a case; an observer may stand at each of them. It knows nothing of judging, and nothing
+of where the pieces come from: those of the two packages stand in `harness.pairs`.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-import builtin
-import scratch
-from harness.engine.case import OPTIMIZERS, Case, Data, Form, UpdateRule
+from harness.engine.case import Case, Data, UpdateRule
+from harness.engine.pieces import Optimizers
 
 Batch = tuple[Tensor, Tensor]
 Forward = Callable[[Tensor], Tensor]
@@ -28,13 +24,13 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Model(Protocol):
-    """What predicts: leaves that require gradients, weight before bias, and a forward pass."""
+    """What predicts: leaves that require gradients, and a forward pass."""
 
     def parameters(self) -> Iterable[Tensor]:
         """The leaves, in a fixed order."""
 
     def forward(self, X: Tensor) -> Tensor:
-        """Features (m, d) -> predictions (m, 1)."""
+        """Features (m, ...) -> predictions (m, ...)."""
 
 
 class Optimizer(Protocol):
@@ -49,27 +45,32 @@ class Optimizer(Protocol):
 
 @dataclass(frozen=True)
 class Convention:
-    """How a side scales its loss, relative to the mean of squared errors.
+    """How a side scales its loss, relative to the mean of the pair's own loss per example.
 
-    `half`: the loss carries the factor ½. `reduction`: "mean" is a 0-d loss; "none" is a loss per
-    example whose gradient is summed and divided by the batch length in the update.
+    `factor`: what the loss is multiplied by, such as the ½ of ½ squares. `reduction`: "mean" and
+    "sum" are a 0-d loss; "none" is a loss per example whose gradient is summed and divided by the
+    batch length in the update.
     """
 
-    half: bool
-    reduction: Literal["mean", "none"]
+    factor: float = 1.0
+    reduction: Literal["mean", "none", "sum"] = "mean"
 
     @property
-    def factor(self) -> float:
-        """Loss over squared error: ½ or 1. Also the learning rate over the reconciled one."""
-        return 0.5 if self.half else 1.0
+    def half(self) -> bool:
+        """Whether the loss carries the factor ½."""
+        return self.factor == 0.5
 
     def gradient_factor(self, rows: int) -> float:
-        """Gradient over the gradient of the mean squared error, for a batch of `rows`."""
-        return self.factor * self.divisor(rows)
+        """Gradient over the gradient of the mean of the pair's own loss, for so many `rows`."""
+        return self.factor * (1 if self.reduction == "mean" else rows)
 
     def divisor(self, rows: int) -> int:
         """The batch length that the update is told: what a summed gradient is divided by."""
         return rows if self.reduction == "none" else 1
+
+    def loss_factor(self, rows: int) -> float:
+        """Loss over the mean, or over the losses per example, of the pair's own loss."""
+        return self.factor * (rows if self.reduction == "sum" else 1)
 
     def against(self, other: Convention) -> str | None:
         """What has to be reconciled with another convention, in words; None where nothing."""
@@ -78,17 +79,44 @@ class Convention:
         ratio = self.factor / other.factor
         loss, gradient = [], []
         if ratio != 1:
-            word = {0.5: "½", 2.0: "2"}[ratio]
-            loss.append(f"× {word}")
-            gradient.append(f"× {word}")
+            scaled = f"× {'½' if ratio == 0.5 else f'{ratio:g}'}"
+            loss.append(scaled)
+            gradient.append(scaled)
         if self.reduction != other.reduction:
-            summed = self.reduction == "none"
-            loss.append("per example, not its mean" if summed else "mean, not per example")
-            gradient.append("× batch length" if summed else "÷ batch length")
-        parts = [f"loss {', '.join(loss)}", f"gradient {', '.join(gradient)}"]
+            loss.append(f"{_REDUCED[self.reduction]}, not {_REDUCED[other.reduction]}")
+            if "mean" in (self.reduction, other.reduction):
+                gradient.append(("÷" if self.reduction == "mean" else "×") + " batch length")
+        parts = [f"loss {', '.join(loss)}"]
+        if gradient:
+            parts.append(f"gradient {', '.join(gradient)}")
         if ratio != 1:
             parts.append(f"reference's learning rate × {ratio:g}")
         return "; ".join(parts)
+
+
+_REDUCED = {"none": "per example", "mean": "mean", "sum": "sum"}
+
+
+def _as_it_is(values: Tensor) -> Tensor:
+    return values
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a side's predictions are read as those of its pair, and how they are written back.
+
+    `common` takes a side's prediction (m, ...) to the common one, `own` takes the common one back;
+    `project` takes any values to such as a common prediction can have: without it two losses that
+    are equal on all predictions still have different slopes (Euclidean ones, by the prediction).
+    """
+
+    name: str
+    common: Callable[[Tensor], Tensor] = _as_it_is
+    own: Callable[[Tensor], Tensor] = _as_it_is
+    project: Callable[[Tensor], Tensor] = _as_it_is
+
+
+PLAIN = Reading("as it is")
 
 
 @dataclass(frozen=True)
@@ -96,24 +124,30 @@ class Recipe:
     """The named pieces of one side.
 
     `batches(features, labels, batch_size, generator)` gives something that can be iterated once an
-    epoch; `init(d)` draws fresh parameters, weight before bias; `model(d)`, or `model(d, hidden)`
-    where the case has a hidden layer, makes a model, whose parameters `build` then sets to those of
-    the case; `loss(y_hat, y)`; `optimizer(parameters, lr)`, which is the case's own rule where it
-    is one of the `Optimizers` of a package;
-    `clip(parameters, max_norm)` scales gradients in place; `loop(side)` trains to the end with the
-    side's own loop and `stepper(side)` is the function that does one update with one batch.
+    epoch; `init(*widths)` draws fresh parameters; `model(*widths)` makes a model for the widths of
+    a case, whose parameters `build` then sets to those of the case; `loss(y_hat, y)`;
+    `optimizer(parameters, lr)`, which is the case's own rule where it is one of the `Optimizers` of
+    a package; `clip(parameters, max_norm)` scales gradients in place; `loop(side)` trains to the
+    end with the side's own loop and `stepper(side)` is the function that does one update with one
+    batch. `reading` says how the predictions are read. `bounded` are pieces whose values are sums
+    of products of what they are given: there the same piece on absolute values bounds what
+    rounding can do, and need not be sampled. `metric(y_hat, y)` is what the side tells of its
+    predictions after an epoch, such as their accuracy, where the pair has one.
     """
 
     name: str
     convention: Convention
     batches: Callable[[Tensor, Tensor, int, torch.Generator], Iterable[Batch]]
-    init: Callable[[int], Sequence[Tensor]]
+    init: Callable[..., Sequence[Tensor]]
     model: Callable[..., Model]
     loss: Loss
     optimizer: Callable[[list[Tensor], float], Optimizer]
     clip: Callable[[list[Tensor], float], object]
     loop: Callable[[Side], None]
     stepper: Callable[[Side], Callable[[Batch], None]]
+    reading: Reading = PLAIN
+    bounded: tuple[object, ...] = ()
+    metric: Callable[[Tensor, Tensor], Tensor] | None = None
 
     def build(
         self, case: Case, data: Data, observer: Observer | None = None, lr: float | None = None
@@ -126,6 +160,10 @@ class Recipe:
         if isinstance(self.optimizer, Optimizers):
             return replace(self.optimizer, rule=rule)
         return self.optimizer
+
+    def is_bounded(self, piece: object) -> bool:
+        """Whether this piece, as it is here, is one of the `bounded`; a replaced one is not."""
+        return any(piece is known for known in self.bounded)
 
 
 # The piece that an answer's component replaces, by the names that CONTRACT's answer files use.
@@ -152,9 +190,12 @@ class Observer(Protocol):
         """Sees each loss."""
 
     def update(
-        self, fn: Callable[[int], None], parameters: Sequence[Tensor]
+        self,
+        fn: Callable[[int], None],
+        parameters: Sequence[Tensor],
+        carried: Sequence[Tensor] = (),
     ) -> Callable[[int], None]:
-        """Sees gradients before and parameters after each update."""
+        """Sees gradients before and the state after each update."""
 
 
 class Unobserved:
@@ -173,10 +214,13 @@ class Unobserved:
         return fn
 
     def update(
-        self, fn: Callable[[int], None], parameters: Sequence[Tensor]
+        self,
+        fn: Callable[[int], None],
+        parameters: Sequence[Tensor],
+        carried: Sequence[Tensor] = (),
     ) -> Callable[[int], None]:
         """As it is."""
-        del parameters
+        del parameters, carried
         return fn
 
 
@@ -192,13 +236,15 @@ class Side:
     ) -> None:
         self.recipe, self.case, self.data, self.lr = recipe, case, data, lr
         self.model = recipe.model(*case.widths)
-        self._parameters = _placed(self.model, data.features)
+        self._parameters = _placed(self.model, data.initial[0])
+        self._carried = _carried(self.model)
         self.load(data.initial)
         self.generator = torch.Generator().manual_seed(case.seed)
+        self.clipped = False
         self._optimizer = recipe.optimizer_for(case.optimizer)(self._parameters, lr)
         self.forward = observer.forward(self.model.forward)
         self.loss = observer.loss(recipe.loss)
-        self.update = observer.update(self._optimizer.step, self._parameters)
+        self.update = observer.update(self._optimizer.step, self._parameters, self._carried)
         self.loader = observer.batches(self._loader())
 
     def fit(self) -> None:
@@ -210,10 +256,18 @@ class Side:
         return self.recipe.stepper(self)
 
     def load(self, values: Sequence[Tensor]) -> None:
-        """Overwrite the parameters; each value is flattened into its parameter's shape."""
+        """Overwrite the parameters, and the carried state where it is given behind them.
+
+        Each value is flattened into the shape of what it overwrites.
+        """
         with torch.no_grad():
-            for parameter, value in zip(self._parameters, values, strict=True):
-                parameter.copy_(value.reshape(parameter.shape))
+            for held, value in zip(self.state(), values, strict=False):
+                held.copy_(value.reshape(held.shape))
+
+    def clip(self, parameters: list[Tensor], max_norm: float) -> None:
+        """Scale the gradients in place, as the recipe does; notes that it was called."""
+        self.clipped = True
+        self.recipe.clip(parameters, max_norm)
 
     def _loader(self) -> Iterable[Batch]:
         served = self.recipe.batches(
@@ -221,10 +275,30 @@ class Side:
         )
         return iter(served) if self.case.one_pass_iterator else served
 
+    def carried(self) -> list[Tensor]:
+        """What the model keeps beside its parameters and no gradient trains: running statistics."""
+        return self._carried
+
+    def state(self) -> list[Tensor]:
+        """The parameters, and what is carried beside them."""
+        return [*self._parameters, *self._carried]
+
+    def evaluated(self, X: Tensor) -> Tensor:
+        """Predictions in evaluation mode, where the model has one, without gradients."""
+        training = getattr(self.model, "training", None)
+        if isinstance(self.model, nn.Module):
+            self.model.eval()
+        try:
+            with torch.no_grad():
+                return self.model.forward(X)
+        finally:
+            if isinstance(self.model, nn.Module):
+                self.model.train(training is not False)
+
     # What a Trainer expects of its model and its data.
 
     def parameters(self) -> list[Tensor]:
-        """The leaves that are trained, weight before bias."""
+        """The leaves that are trained, in the order of the case's layout."""
         return self._parameters
 
     def training_step(self, batch: Batch) -> Tensor:
@@ -266,266 +340,16 @@ class Side:
         """No validation data."""
 
 
+def _carried(model: Model) -> list[Tensor]:
+    """The buffers of a module that hold floats, in its own order."""
+    buffers = model.buffers() if isinstance(model, nn.Module) else ()
+    return [buffer for buffer in buffers if buffer.is_floating_point()]
+
+
 def _placed(model: Model, like: Tensor) -> list[Tensor]:
     """The model's leaves, moved in place to the dtype and device of `like`."""
     leaves = list(model.parameters())
     with torch.no_grad():
-        for leaf in leaves:
-            leaf.data = leaf.data.to(like)
+        for held in (*leaves, *_carried(model)):
+            held.data = held.data.to(like)
     return leaves
-
-
-class Functional(nn.Module):
-    """A model made of a function `net(X, w, b)` and freshly drawn parameters.
-
-    It is a module so that `torch.func.functional_call` can run it on other parameters.
-    """
-
-    def __init__(
-        self, net: Callable[[Tensor, Tensor, Tensor], Tensor], parameters: tuple[Tensor, Tensor]
-    ) -> None:
-        super().__init__()
-        self.net = net
-        self.w, self.b = (nn.Parameter(parameter.detach()) for parameter in parameters)
-
-    def forward(self, X: Tensor) -> Tensor:
-        """Features (m, d) -> predictions (m, 1)."""
-        return self.net(X, self.w, self.b)
-
-
-class FunctionalSGD:
-    """A function `sgd(params, lr, batch_size)` in the shape of an optimizer."""
-
-    def __init__(
-        self, sgd: Callable[[list[Tensor], float, int], None], parameters: list[Tensor], lr: float
-    ) -> None:
-        self.sgd, self._parameters, self.lr = sgd, parameters, lr
-
-    def step(self, batch_length: int) -> None:
-        """Divide the summed gradient by the batch length and update."""
-        self.sgd(self._parameters, self.lr, batch_length)
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self._parameters:
-            parameter.grad = None
-
-
-class InputsFirst:
-    """A model by hand, whose weights are (inputs, outputs), trained in nn.Linear's layout.
-
-    The leaves are (outputs, inputs); the model sees them transposed, so that both sides' parameters
-    and gradients can be held against each other entry by entry.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        held = list(model.parameters())
-        self._names = [
-            next(name for name, value in vars(model).items() if value is parameter)
-            for parameter in held
-        ]
-        self._leaves = [
-            parameter.detach().t().contiguous().clone().requires_grad_() for parameter in held
-        ]
-
-    def parameters(self) -> list[Tensor]:
-        """The leaves, in the order of the model's own."""
-        return self._leaves
-
-    def forward(self, X: Tensor) -> Tensor:
-        """The model's own, on the leaves as they are now."""
-        for name, leaf in zip(self._names, self._leaves, strict=True):
-            setattr(self._model, name, leaf.t())
-        return self._model.forward(X)
-
-
-@dataclass(frozen=True)
-class Optimizers:
-    """The optimizers of `scratch` or `builtin`: the piece that updates by the case's own rule."""
-
-    package: ModuleType
-    rule: UpdateRule = UpdateRule()  # noqa: RUF009 - it is frozen
-
-    def __call__(self, parameters: list[Tensor], lr: float) -> Optimizer:
-        """The optimizer of this rule over the parameters."""
-        made = getattr(self.package, OPTIMIZERS[self.rule.name])
-        return ObjectSGD(partial(made, **dict(self.rule.settings)), parameters, lr)
-
-
-class ObjectSGD:
-    """An optimizer object whose `step()` takes no batch length."""
-
-    def __init__(self, sgd: Callable[..., Any], parameters: list[Tensor], lr: float) -> None:
-        self.sgd = sgd(parameters, lr)
-
-    def step(self, batch_length: int) -> None:
-        """Update from a gradient that is a mean already."""
-        del batch_length
-        self.sgd.step()
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        self.sgd.zero_grad()
-
-
-def functional(package: ModuleType) -> Recipe:
-    """The functional form of `scratch` or `builtin`: ½ squares, summed gradient."""
-
-    def pieces(side: Side) -> dict[str, Callable[..., object]]:
-        return {
-            "net": lambda X, _w, _b: side.forward(X),
-            "loss": side.loss,
-            "update": lambda _params, _lr, length: side.update(length),
-        }
-
-    def loop(side: Side) -> None:
-        package.train(
-            side.data.features,
-            side.data.labels,
-            *side.parameters(),
-            side.lr,
-            side.case.epochs,
-            side.case.batch_size,
-            batches=lambda *_: side.loader,
-            **pieces(side),
-        )
-
-    def stepper(side: Side) -> Callable[[Batch], None]:
-        return lambda batch: package.train_batch(
-            *batch, *side.parameters(), side.lr, **pieces(side)
-        )
-
-    return Recipe(
-        name=f"{package.__name__} (functional)",
-        convention=Convention(half=True, reduction="none"),
-        batches=lambda features, labels, size, generator: _FreshEachEpoch(
-            lambda: package.data_iter(size, features, labels, generator)
-        ),
-        init=package.init_params,
-        model=lambda d: Functional(package.linreg, package.init_params(d)),
-        loss=package.squared_loss,
-        optimizer=lambda parameters, lr: FunctionalSGD(package.sgd, parameters, lr),
-        clip=package.clip_gradients,
-        loop=loop,
-        stepper=stepper,
-    )
-
-
-class _FreshEachEpoch:
-    """Calls the iterator function anew for every epoch, as the functional loop does."""
-
-    def __init__(self, start: Callable[[], Iterator[Batch]]) -> None:
-        self.start = start
-
-    def __iter__(self) -> Iterator[Batch]:
-        return self.start()
-
-
-def objects(package: ModuleType, *, half: bool) -> Recipe:
-    """The object form of `scratch` or `builtin`; `half` keeps the ½ of the book."""
-
-    def model(d: int, hidden: int = 0) -> Model:
-        if not hidden:
-            return package.LinearRegression(d, lr=1.0)  # type: ignore[no-any-return]
-        made = package.MLP(d, hidden, lr=1.0)
-        return made if isinstance(made, nn.Module) else InputsFirst(made)
-
-    def loop(side: Side) -> None:
-        _trainer(package, side).fit(side, side)
-
-    def stepper(side: Side) -> Callable[[Batch], None]:
-        trainer = _trainer(package, side)
-        trainer.prepare(side, side)
-        return trainer.fit_batch  # type: ignore[no-any-return]
-
-    return Recipe(
-        name=f"{package.__name__} ({'object' if half else 'mse'})",
-        convention=Convention(half=half, reduction="mean"),
-        batches=lambda features, labels, size, generator: package.BatchLoader(
-            features, labels, size, generator=generator
-        ),
-        init=lambda d: list(package.LinearRegression(d, lr=1.0).parameters()),
-        model=model,
-        loss=package.LinearRegression(1, lr=1.0).loss if half else package.MSE(),
-        optimizer=Optimizers(package),
-        clip=package.clip_gradients,
-        loop=loop,
-        stepper=stepper,
-    )
-
-
-def _trainer(package: ModuleType, side: Side) -> Any:
-    return package.Trainer(side.case.epochs, side.case.clip, side.case.micro_batch_size)
-
-
-def _forms(package: ModuleType) -> dict[Form, Recipe]:
-    with torch.random.fork_rng(devices=[]):  # an import draws nothing from its user's generator
-        return {
-            "functional": functional(package),
-            "object": objects(package, half=True),
-            "mse": objects(package, half=False),
-        }
-
-
-def written_by_hand() -> str:
-    """The functional form of `scratch` as one file, as somebody might hand it in."""
-    pieces = (
-        *(scratch.data_iter, scratch.init_params, scratch.linreg, scratch.squared_loss),
-        *(scratch.sgd, scratch.train_batch, scratch.train),
-    )
-    head = "from __future__ import annotations\nimport math\nimport torch\nfrom torch import Tensor"
-    return "\n\n".join([head, *(inspect.getsource(piece) for piece in pieces)])
-
-
-SCRATCH = _forms(scratch)
-BUILTIN = _forms(builtin)
-
-
-@dataclass(frozen=True)
-class Footing:
-    """Both sides for answers that follow a convention, and the form of the cases they train on."""
-
-    form: Form
-    scratch: Recipe
-    builtin: Recipe
-
-    @property
-    def sides(self) -> tuple[Recipe, Recipe]:
-        """Both."""
-        return self.scratch, self.builtin
-
-
-@lru_cache(maxsize=8)
-def footing(convention: Convention) -> Footing:
-    """The two sides that follow a convention: one of the three forms, or squares per example."""
-    if convention.reduction == "mean":
-        form: Form = "object" if convention.half else "mse"
-        return Footing(form, SCRATCH[form], BUILTIN[form])
-    scratch_side, builtin_side = SCRATCH["functional"], BUILTIN["functional"]
-    if not convention.half:
-        scratch_side, builtin_side = (
-            replace(side, convention=convention, loss=partial(_twice, side.loss))
-            for side in (scratch_side, builtin_side)
-        )
-    return Footing("functional", scratch_side, builtin_side)
-
-
-def _twice(half: Loss, y_hat: Tensor, y: Tensor) -> Tensor:
-    """Squares per example (m, 1), out of ½ squares."""
-    return 2 * half(y_hat, y)
-
-
-def pairs() -> list[dict[str, str]]:
-    """Every public name that both packages have, with what each side follows."""
-    return [
-        {"name": name, "scratch": _source(scratch, name), "builtin": _source(builtin, name)}
-        for name in sorted(scratch.__all__, key=str.lower)
-    ]
-
-
-def _source(package: ModuleType, name: str) -> str:
-    """What the docstring gives as its source; where it gives none, what it says at first."""
-    text = inspect.getdoc(getattr(package, name)) or ""
-    first, _, source = text.partition("Source: ")
-    return " ".join((source or first.partition("\n")[0]).split())

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.engine.case import Case, Data, bits_of
-from harness.engine.lockstep import Ending, Pair
+from harness.engine.lockstep import Ending, PairedChunks
 from harness.engine.recipe import Batch, Recipe
 from harness.engine.stage import Divergence, Level
 
@@ -28,10 +28,13 @@ class RowIndex:
     """
 
     def __init__(self, data: Data) -> None:
-        self.X = data.features
-        self.y = data.labels.reshape(-1)
+        self._shape, self._dtypes = (
+            data.features.shape[1:],
+            (data.features.dtype, data.labels.dtype),
+        )
+        self.X, self.y = _flat(data.features), _flat(data.labels)
         generator = torch.Generator().manual_seed(1)
-        width = self.X.shape[1] + 1
+        width = self.X.shape[1] + self.y.shape[1]
         self._weights = (torch.randint(-(2**62), 2**62, (width,), generator=generator) | 1).to(
             self.X.device
         )
@@ -46,19 +49,21 @@ class RowIndex:
         return float(torch.lgamma(copies.sum() + 1) - torch.lgamma(copies + 1).sum())
 
     def _keys(self, X: Tensor, y: Tensor) -> Tensor:
-        columns = [X[:, j] for j in range(X.shape[1])] + [y]
+        columns = [*X.unbind(1), *y.unbind(1)]
         key = torch.zeros(len(X), dtype=torch.int64, device=X.device)
         for weight, column in zip(self._weights, columns, strict=True):
             key += weight * bits_of(column).long()  # not long: the product would be narrowed
         return key
 
     def find(self, X: Tensor, y: Tensor) -> Tensor:
-        """Index of each served row (r, d) with its label (r,); -1 where there is no such row."""
-        if X.dtype != self.X.dtype or y.dtype != self.y.dtype or X.shape[1:] != self.X.shape[1:]:
+        """Index of each served row (r, ...) with its label; -1 where there is no such row."""
+        if (X.dtype, y.dtype) != self._dtypes or X.shape[1:] != self._shape:
             return torch.full((len(X),), -1, device=X.device)
+        X, y = _flat(X), _flat(y)
         at = torch.searchsorted(self._sorted, self._keys(X, y)).clamp_(max=len(self.X) - 1)
         rows = self._order[at]
-        same = (bits_of(self.X[rows]) == bits_of(X)).all(1) & (bits_of(self.y[rows]) == bits_of(y))
+        same = (bits_of(self.X[rows]) == bits_of(X)).all(1)
+        same &= (bits_of(self.y[rows]) == bits_of(y)).all(1)
         return torch.where(same, rows, -1)
 
 
@@ -79,7 +84,7 @@ class RowJudge:
         self._orders: list[int] = []
         self._fingerprint = 0
 
-    def add(self, pair: Pair) -> None:
+    def add(self, pair: PairedChunks) -> None:
         """Look at the batches of one chunk."""
         self.steps += len(pair.subject)
         if self.reproduced and pair.reproduced:
@@ -128,7 +133,7 @@ class RowJudge:
         ):
             return False
         X, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
-        rows = self._index.find(X, y.reshape(-1))
+        rows = self._index.find(X, y)
         if bool((rows < 0).any()):
             return False
         served = torch.bincount(rows, minlength=self.case.n)
@@ -167,10 +172,11 @@ class RowJudge:
         if len(X) != length:
             self.diverge(epoch, step, f"has {_rows(len(X))}, but should have {length}")
         assert self._index is not None
-        if X.ndim != 2 or y.numel() != len(X):
+        labels = self.data.labels[0].numel()
+        if X.ndim != self.data.features.ndim or y.numel() != len(X) * labels:
             self.diverge(epoch, step, f"has features {tuple(X.shape)}, labels {tuple(y.shape)}")
             return
-        rows = self._index.find(X, y.reshape(-1))
+        rows = self._index.find(X, y)
         strange = (rows < 0).nonzero()
         if len(strange):
             self.diverge(
@@ -214,7 +220,7 @@ class RowJudge:
         self._orders.append(self._fingerprint)
 
     def _judge_order(self, index: RowIndex, last: int) -> None:
-        rows = index.find(self.data.features, self.data.labels.reshape(-1))
+        rows = index.find(self.data.features, self.data.labels)
         if self._fingerprint == _order_of(rows, torch.arange(len(rows), device=rows.device)):
             self.diverge(self._epoch, last, "serves the rows in stored order, but should shuffle")
         if self._fingerprint in self._orders:
@@ -263,6 +269,11 @@ class RowJudge:
             "allowed_ulps": None,
             "steps": self.steps,
         }
+
+
+def _flat(values: Tensor) -> Tensor:
+    """One line of numbers a row."""
+    return values.flatten(1) if values.ndim > 1 else values.unsqueeze(1)
 
 
 def _order_of(rows: Tensor, place: Tensor) -> int:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from harness.engine.oracle import Expected
+from harness.engine.expected import Expected
 from harness.engine.tolerance import MULTIPLE, allowance, in_ulps
-from harness.engine.trace import Raised, Stack
+from harness.engine.trace import Raised
 
+REFINED = 6  # steps whose sampled scale is worked out at once
 Level = Literal["identical", "rounding", "convention", "different", "inconclusive", "error"]
 SEVERITY: tuple[Level, ...] = (
     "identical",
@@ -66,6 +67,17 @@ class Divergence:
         }
 
 
+class Placed(Protocol):
+    """Steps whose places are known, such as a stack."""
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Epoch and batch of each."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+
 @dataclass
 class StageRecord:
     """One stage over a whole run: its worst place, and the first outside what was allowed."""
@@ -87,7 +99,7 @@ class StageRecord:
 
     def add(
         self,
-        stack: Stack,
+        stack: Placed,
         value: Tensor,
         expected: Expected,
         reference_gap: Tensor,
@@ -96,8 +108,7 @@ class StageRecord:
     ) -> tuple[Tensor, Tensor]:
         """Judge one stage of a stack; each step's largest gap and allowance come back in ulps."""
         gap = (value - expected.value).abs()
-        allowed = allowance(expected.scale, reference_gap, self.dtype, expected.length)
-        share = (gap / allowed).nan_to_num(nan=math.inf).amax(1)
+        allowed, share = self._allowed(gap, expected, reference_gap)
         size = expected.value.abs().amax(1)
         widest = torch.stack((gap.amax(1), allowed.amax(1)))
         columns = torch.cat(
@@ -112,12 +123,35 @@ class StageRecord:
             self.first = self._divergence(stack, int(over[0]), value, expected.value, gap, allowed)
         return columns[4], columns[5]
 
+    def _allowed(
+        self, gap: Tensor, expected: Expected, reference_gap: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """How far each value may be (K, width), and each step's largest share of that (K,).
+
+        Where the scale was sampled at other steps, it is worked out for those that seem to be too
+        far off, one block after the other, until one of them really is.
+        """
+
+        def judged() -> tuple[Tensor, Tensor]:
+            allowed = allowance(expected.scale, reference_gap, self.dtype, expected.length)
+            return allowed, (gap / allowed).nan_to_num(nan=math.inf).amax(1)
+
+        allowed, share = judged()
+        worked_out: set[int] = set()
+        while expected.refine is not None:
+            over = [int(k) for k in (share > 1).nonzero() if int(k) not in worked_out]
+            if not over or any(bool(share[k] > 1) for k in worked_out):
+                break
+            worked_out.update(over[:REFINED])
+            expected = expected.refined(over[:REFINED])
+            allowed, share = judged()
+        return allowed, share
+
     def measure(self, expected: Expected, reference_gap: Tensor) -> None:
         """Note whether the reference itself is off by rounding only; else it is no measure."""
-        floor = allowance(
-            expected.scale, torch.zeros_like(reference_gap), self.dtype, expected.length
-        )
-        self.sound &= bool((reference_gap <= MULTIPLE * floor).all())
+        nothing = torch.zeros_like(reference_gap)
+        _, share = self._allowed(reference_gap / MULTIPLE, expected, nothing)
+        self.sound &= bool((share <= 1).all())
 
     def _widest(self, columns: Tensor) -> None:
         """Keep the place that came closest to what was allowed, or went furthest beyond it."""
@@ -129,7 +163,7 @@ class StageRecord:
             self.max_ulps, self.allowed_ulps = ulps, allowed_ulps
 
     def _divergence(
-        self, stack: Stack, k: int, value: Tensor, expected: Tensor, gap: Tensor, allowed: Tensor
+        self, stack: Placed, k: int, value: Tensor, expected: Tensor, gap: Tensor, allowed: Tensor
     ) -> Divergence:
         at = int((gap[k] / allowed[k]).nan_to_num(nan=math.inf).argmax())
         epoch, step = stack.places[k]

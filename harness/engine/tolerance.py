@@ -27,12 +27,12 @@ def unit_roundoff(dtype: torch.dtype) -> float:
     return eps / 2
 
 
-def rounding_units(length: int) -> float:
+def rounding_units(length: float) -> float:
     """Units of rounding granted to a value that is a sum of `length` terms."""
     return BASE + GROWTH * math.sqrt(length)
 
 
-def allowance(scale: Tensor, reference_gap: Tensor, dtype: torch.dtype, length: int) -> Tensor:
+def allowance(scale: Tensor, reference_gap: Tensor, dtype: torch.dtype, length: float) -> Tensor:
     """How far each value may be from the oracle; shape of `scale`, float64.
 
     `scale` (steps, width) is the size without cancellation, `reference_gap` the

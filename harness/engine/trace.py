@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, chain, groupby
+from math import prod
 from operator import attrgetter
 from pathlib import Path
 
@@ -23,7 +24,8 @@ import torch
 from torch import Tensor
 
 from harness.engine.case import bits_of
-from harness.engine.recipe import Batch, Forward, Loss
+from harness.engine.pair import Shapes
+from harness.engine.recipe import PLAIN, Batch, Forward, Loss, Reading
 
 STAGES = ("batch", "prediction", "loss", "gradient", "parameter")
 VALUE_STAGES = STAGES[1:]
@@ -80,12 +82,14 @@ class OverwrittenError(Exception):
 class Stack:
     """Steps of equal shapes, stacked: the first axis of every column is the step.
 
-    X (K, m, d), y (K, m), prediction (K, m) with the micro-batches joined, loss (K, micros) or
-    (K, m) where it is per example, gradient and parameters flattened and joined (K, P): before and
-    after the update. `gradient_before` is the gradient that the step found, for loops that forget
-    to clear it. Where the shapes are not those of a training step, `fault` names the stage and
-    says so, and the columns are not to be used. `positions` count the steps within the chunk,
-    `places` name epoch and batch.
+    X (K, m, ...), y (K, m, ...), prediction (K, m · width) as the pair reads it, with the
+    micro-batches joined, loss (K, micros) or (K, m · ...) where it is per example, gradient (K, P)
+    flattened and joined, and the state before and after the update: the parameters likewise, with
+    what is carried beside them behind (K, P + C). `micros` are the rows of each micro-batch.
+    `gradient_before` is the gradient that the step found, for loops that forget to clear it. Where
+    the shapes are not those of a training step, `fault` names the stage and says so, and the
+    columns are not to be used. `positions` count the steps within the chunk, `places` name epoch
+    and batch.
     """
 
     positions: list[int]
@@ -202,8 +206,9 @@ def _joined(parts: list[Tensor]) -> Tensor:
 class Chunk:
     """Some consecutive steps of a run in columns, with what the first of them started from.
 
-    A step is an update. `after` (K, P) is all leaves after it, flattened and joined. `served` is
-    the chunk whose batches these steps were done on, where they are not kept here.
+    A step is an update. `after` (K, P + C) is the state after it, flattened and joined: all leaves,
+    and what is carried beside them. `shapes` are those that a step should have. `served` is the
+    chunk whose batches these steps were done on, where they are not kept here.
     """
 
     before: Tensor
@@ -211,6 +216,7 @@ class Chunk:
     after: Tensor
     places: list[tuple[int, int]]
     lanes: list[Lane]
+    shapes: Shapes
     served: Chunk | None = None
 
     def __len__(self) -> int:
@@ -218,13 +224,13 @@ class Chunk:
 
     @cached_property
     def before_each(self) -> Tensor:
-        """Parameters that each step started from: (K, P)."""
+        """State that each step started from: (K, P + C)."""
         return torch.cat((self.before.reshape(1, -1), self.after[:-1]))
 
     @cached_property
     def gradient(self) -> Tensor:
         """Gradients of all leaves, flattened and joined: (K, P); NaN where there was none."""
-        values = torch.empty_like(self.after)
+        values = self.after.new_empty(len(self.after), self.gradient_before.numel())
         for lane in self.lanes:
             *_, gradients = lane.columns()
             values[lane.positions] = _joined(gradients).to(values)
@@ -250,26 +256,30 @@ class Chunk:
                 X, y = lane.buffers[:2]
                 yield X[start:stop], y[start:stop]
 
-    def stacks(self) -> Iterator[Stack]:
-        """All steps, those of equal shapes together."""
-        return (self.stack(lane.positions) for lane in self._serving.lanes)
+    def stacks(self, reading: Reading = PLAIN) -> Iterator[Stack]:
+        """All steps, those of equal shapes together; `reading` is that of the side."""
+        return (self.stack(lane.positions, reading) for lane in self._serving.lanes)
 
-    def stack(self, positions: list[int]) -> Stack:
+    def stack(self, positions: list[int], reading: Reading = PLAIN) -> Stack:
         """The steps at these positions, which have to be of equal shapes."""
         (X, y), *_ = self._serving.picked(positions)
         _, predictions, losses, gradients = self.picked(positions)
         fault = shape_fault(
-            *([column.shape[1:] for column in part] for part in ([X, y], predictions, losses))
+            self.shapes,
+            *([column.shape[1:] for column in part] for part in ([X, y], predictions, losses)),
         )
         empty = X.new_empty(len(X), 0)
+        read = predictions
+        if reading is not PLAIN and not fault:  # in float64: reading rounds nothing
+            read = [reading.common(prediction.double()) for prediction in predictions]
         steps = _picker(list(range(len(self))), positions)
         return Stack(
             positions=positions,
             places=[self.places[k] for k in positions],
             X=X,
-            y=y.flatten(1),
+            y=y,
             micros=() if fault else tuple([p.shape[1] for p in predictions]),
-            prediction=empty if fault else _joined(predictions),
+            prediction=empty if fault else _joined(read),
             loss=empty if fault else _joined(losses),
             gradient=_joined(gradients),
             gradient_before=steps(self.gradient_before_each),
@@ -291,23 +301,27 @@ class Chunk:
 
 
 def shape_fault(
-    batch: list[torch.Size], predictions: list[torch.Size], losses: list[torch.Size]
+    shapes: Shapes,
+    batch: list[torch.Size],
+    predictions: list[torch.Size],
+    losses: list[torch.Size],
 ) -> tuple[str, str] | None:
     """The stage whose shape is not that of a training step, and the words for it."""
     X, y = batch
-    if len(X) != 2 or y.numel() != X[0] or not X[0]:
+    if len(X) != 1 + len(shapes.features) or not X[0] or y.numel() != X[0] * prod(shapes.labels):
         return "batch", f"has features {tuple(X)} with labels {tuple(y)}"
     if not predictions and not losses:
         return "parameter", "is updated once more, without a new forward pass"
     rows = sum(p[0] if p else 0 for p in predictions)
-    if rows != X[0] or any(len(p) != 2 or p[1] != 1 for p in predictions):
+    if rows != X[0] or any(tuple(p[1:]) != shapes.prediction for p in predictions):
         got = ", ".join(str(tuple(p)) for p in predictions) or "none"
-        return "prediction", f"has shape {got}, but should have ({X[0]}, 1)"
+        return "prediction", f"has shape {got}, but should have {(X[0], *shapes.prediction)}"
     if len(losses) != len(predictions):
         return "loss", f"is computed {len(losses)} times for {len(predictions)} predictions"
     for prediction, loss in zip(predictions, losses, strict=True):
-        if loss and loss != prediction:
-            return "loss", f"has shape {tuple(loss)}, but should have () or {tuple(prediction)}"
+        by_example = (prediction[0], *shapes.example_loss)
+        if loss and tuple(loss) != by_example:
+            return "loss", f"has shape {tuple(loss)}, but should have () or {by_example}"
     return None
 
 
@@ -330,9 +344,15 @@ class Recorder:
     """
 
     def __init__(
-        self, chunk_steps: int, full: Callable[[Chunk], None], *, copy: bool = False
+        self,
+        chunk_steps: int,
+        full: Callable[[Chunk], None],
+        shapes: Shapes,
+        *,
+        copy: bool = False,
     ) -> None:
         self.chunk_steps, self.full, self.copy = chunk_steps, full, copy
+        self.shapes = shapes
         self.epoch_steps: list[int] = []
         self._place = (0, 0)
         self._places: list[tuple[int, int]] = []
@@ -406,13 +426,16 @@ class Recorder:
         return observed
 
     def update(
-        self, fn: Callable[[int], None], parameters: Sequence[Tensor]
+        self,
+        fn: Callable[[int], None],
+        parameters: Sequence[Tensor],
+        carried: Sequence[Tensor] = (),
     ) -> Callable[[int], None]:
-        """Keep the gradients as the update finds them and the parameters as it leaves them."""
-        self._parameters = parameters
-        self.copy = self.copy or not _addressed(parameters)
-        self._before = torch.cat([p.detach().reshape(-1) for p in parameters])
-        self._gradient_before = torch.zeros_like(self._before)
+        """Keep the gradients as the update finds them and the state as it leaves it."""
+        self._state = state = [*parameters, *carried]
+        self.copy = self.copy or not _addressed(state)
+        self._before = torch.cat([p.detach().reshape(-1) for p in state])
+        self._gradient_before = self._before.new_zeros(sum(p.numel() for p in parameters))
         self._after = self._before.new_empty(self.chunk_steps, len(self._before))
         self._left = self._before.new_empty(min(STAGED_STEPS, self.chunk_steps), len(self._before))
         self._rows = self._left.unbind()
@@ -427,7 +450,7 @@ class Recorder:
                 self._withdraw()
                 raise
             row = self._rows[len(self._staged) - 1]
-            torch.cat(self._flat(parameters), out=row)
+            torch.cat(self._flat(state), out=row)
             self._places.append(self._place)
             if len(self._staged) == len(self._rows):
                 self._stage()
@@ -436,9 +459,9 @@ class Recorder:
 
         return observed
 
-    def is_last(self, parameters: Sequence[Tensor]) -> bool:
-        """Whether these are, to the bit, the parameters that the last update left."""
-        left = torch.cat(self._flat(parameters))
+    def is_last(self) -> bool:
+        """Whether the state is, to the bit, what the last update left."""
+        left = torch.cat(self._flat(self._state))
         return torch.equal(bits_of(left), bits_of(self._before))
 
     @property
@@ -464,7 +487,7 @@ class Recorder:
         if not self._places:  # a new chunk
             self.entered = {} if not self._predictions else self.entered
         if not self._predictions:
-            parameters = torch.cat(self._flat(self._parameters)).clone()
+            parameters = torch.cat(self._flat(self._state)).clone()
             self.entered[len(self._places)] = (parameters, [])
         self.entered[len(self._places)][1].append(X.detach().clone())
 
@@ -552,6 +575,7 @@ class Recorder:
             self._after[: len(self._places)],
             self._places,
             [lane for lane in self._lanes if lane.positions],
+            self.shapes,
             self._served,
         )
         self._places = []
@@ -592,6 +616,10 @@ class _Observed:
             raise
 
 
-def chunk_steps(rows: int, width: int) -> int:
-    """Steps whose columns fill the memory granted to a chunk, for batches of `rows` × `width`."""
-    return max(1, min(MAX_CHUNK_STEPS, CHUNK_BYTES // (8 * (rows * (width + 4) + 2 * width))))
+def chunk_steps(rows: int, width: int, state: int) -> int:
+    """Steps whose columns fill the memory granted to a chunk.
+
+    For batches of `rows` with `width` numbers each, what is predicted included, and a state of so
+    many numbers.
+    """
+    return max(1, min(MAX_CHUNK_STEPS, CHUNK_BYTES // (8 * (rows * (width + 3) + 2 * state))))

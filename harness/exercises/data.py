@@ -16,8 +16,7 @@ from harness.diagnosis.judge import BAND, Ruling, rule
 from harness.diagnosis.questions import Question, Served
 from harness.diagnosis.questions import Reply as Probed
 from harness.diagnosis.rules import told
-from harness.engine.case import Case, Data
-from harness.engine.recipe import BUILTIN, SCRATCH, Batch
+from harness.engine.recipe import Batch
 from harness.exercises.exercise import (
     Argument,
     Call,
@@ -31,6 +30,7 @@ from harness.exercises.exercise import (
 from harness.exercises.given import Given, rows
 from harness.exercises.rules import difference, regression
 from harness.mistakes.catalogue import of
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase, LinearData
 
 
 def _pairs(reply: Reply) -> list[list[tuple[np.ndarray, np.ndarray]]]:
@@ -55,7 +55,7 @@ def _ask_tail(generator: np.random.Generator) -> list[Call]:
 def _question(call: Call) -> Question:
     """The same, as the engine asks it."""
     features, labels = (torch.from_numpy(call[name]) for name in ("features", "labels"))
-    case = Case(
+    case = LinearCase(
         "tail",
         "an exercise",
         num_examples=len(features),
@@ -63,7 +63,7 @@ def _question(call: Call) -> Question:
         batch_size=call["batch_size"],
         epochs=call.passes,
     )
-    return Question("data_iter", case, Data(features, labels, (), None))
+    return Question("data_iter", case, LinearData(features, labels, (), None))
 
 
 def _served(call: Call, reply: Reply) -> Served:

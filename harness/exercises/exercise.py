@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.engine.lockstep import seed_all
+from harness.engine.seeding import seed_all
 from harness.engine.trace import Raised
 from harness.exercises.given import Given
 from harness.exercises.memory import Growth

@@ -11,10 +11,11 @@ from functools import partial
 import numpy as np
 import torch
 
-from harness.engine.recipe import SCRATCH, Recipe
+from harness.engine.recipe import Recipe
 from harness.exercises.exercise import Call, Exercise, Wanted
 from harness.exercises.rules import Answer, ByValue, by_function
 from harness.mistakes.catalogue import of
+from harness.pairs.linear import SCRATCH
 
 # A loss by hand: arguments of a call -> per example, and the derivative by the predictions.
 Formula = Callable[[Call], tuple[np.ndarray, np.ndarray]]

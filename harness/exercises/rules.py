@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.engine.case import Case, Data
-from harness.engine.recipe import SCRATCH, Recipe
+from harness.engine.recipe import Recipe
 from harness.engine.tolerance import allowance
 from harness.exercises.exercise import Arrays, Call, Reply, Rule, Wrong, place
+from harness.pairs.linear import SCRATCH, LinearCase, LinearData
 
 Answer = Callable[[Call], np.ndarray | tuple[np.ndarray, ...]]
 HALF, MSE = SCRATCH["object"], SCRATCH["mse"]
@@ -148,7 +148,7 @@ def by_function(rules: Mapping[str, Rule]) -> Rule:
     return rule
 
 
-# Data and training.
+# LinearData and training.
 
 
 def regression(
@@ -214,9 +214,9 @@ class Training:
         )
         return solved
 
-    def _case(self, seed: int) -> Case:
+    def _case(self, seed: int) -> LinearCase:
         n, d = self.features.shape
-        return Case(
+        return LinearCase(
             "exercise",
             "what an exercise trains",
             num_examples=n,
@@ -228,12 +228,12 @@ class Training:
             dtype="float64",
         )
 
-    def _data(self, start: np.ndarray) -> Data:
+    def _data(self, start: np.ndarray) -> LinearData:
         features, labels = (
             torch.from_numpy(array.astype(np.float64)) for array in (self.features, self.labels)
         )
         initial = torch.from_numpy(start.astype(np.float64))
-        return Data(features, labels.reshape(-1, 1), (initial[:-1], initial[-1:]), None)
+        return LinearData(features, labels.reshape(-1, 1), (initial[:-1], initial[-1:]), None)
 
 
 def joined(reply: Reply, d: int) -> np.ndarray | None:

@@ -14,12 +14,14 @@ import torch
 from harness.answers.answer import Answer, load
 from harness.answers.source import SourceError, read
 from harness.diagnosis.questions import COMPONENTS, Component, Fit, Question, ask, questions
-from harness.engine.recipe import Convention, Footing, footing
+from harness.engine.pair import Sides
+from harness.engine.recipe import Convention
 from harness.engine.torch_import import leave_compiler_out
 from harness.engine.trace import Raised
 from harness.exercises.exercise import pack_replies, perform, unpack_calls
 from harness.grading.replies import Parcel, pack
 from harness.isolation.codec import Message
+from harness.pairs.linear import footing
 
 # The contract's components, and which questions each is asked; a class is asked part by part.
 ASKED: dict[str, Component] = {name: name for name in COMPONENTS} | {
@@ -29,7 +31,7 @@ ASKED: dict[str, Component] = {name: name for name in COMPONENTS} | {
     "LinearRegressionScratch.loss": "squared_loss",
     "SGD": "sgd",
 }
-_PLAIN = Convention(half=True, reduction="none")
+_PLAIN = Convention(0.5, "none")
 
 
 def respond(request: Message) -> Message:
@@ -115,13 +117,13 @@ _SETTINGS = {
 }
 
 
-def asked(target: str, told: dict[str, Any], seed: int) -> tuple[Footing, tuple[Question, ...]]:
+def asked(target: str, told: dict[str, Any], seed: int) -> tuple[Sides, tuple[Question, ...]]:
     """Both sides for a target, and its questions, by what was told of it: `_described`.
 
     Raises TypeError or ValueError where it was told nonsense.
     """
     mean = told["convention"]["reduction"] == "mean"
-    base = footing(Convention(bool(told["convention"]["half"]), "mean" if mean else "none"))
+    base = footing(Convention(float(told["convention"]["factor"]), "mean" if mean else "none"))
     fit = Fit(**told["fit"])
     for name, most in _LARGEST.items():
         value = getattr(fit, name)

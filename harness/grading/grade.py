@@ -20,8 +20,8 @@ import numpy as np
 from harness.answers.source import SourceError, read
 from harness.diagnosis.finding import Cause, Finding, Replies, find
 from harness.diagnosis.questions import Question, Reply, Served
-from harness.engine.lockstep import old_objects_left_alone
-from harness.engine.recipe import Footing
+from harness.engine.pair import Sides
+from harness.engine.seeding import old_objects_left_alone
 from harness.engine.torch_import import leave_compiler_out
 from harness.errors import InputError
 from harness.exercises import catalogue
@@ -356,7 +356,7 @@ class _Judge:
             return self._asked_afresh(finding, replies, base)
         return finding
 
-    def _found(self, target: str, base: Footing, put: tuple[Question, ...]) -> Finding:
+    def _found(self, target: str, base: Sides, put: tuple[Question, ...]) -> Finding:
         """What replies come to: of a class, many are the same to the bit, and judged once."""
         digests = [self._parcels[target, at].digest for at in range(len(put))]
         key = (ASKED[target], base.form, put, *digests)
@@ -373,7 +373,7 @@ class _Judge:
         return opened(self.outcome.reply)
 
     def _asked_afresh(
-        self, finding: Finding, replies: list[tuple[Question, Reply]], base: Footing
+        self, finding: Finding, replies: list[tuple[Question, Reply]], base: Sides
     ) -> Finding:
         """Part an order that is seeded from one that was kept: another process tells."""
         message = self.fresh(self.submission)

@@ -26,7 +26,7 @@ from harness.answers import top_level
 from harness.answers.answer import Answer, gathered
 from harness.answers.component import Piece
 from harness.answers.live import Definition, Definitions, Session, definitions, restored, statements
-from harness.engine.lockstep import determinism
+from harness.engine.seeding import determinism
 from harness.errors import InputError
 from harness.grading import warmup
 from harness.grading.child import ASKED, has, interviewed

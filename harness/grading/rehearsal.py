@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from harness.engine.recipe import written_by_hand
 from harness.grading.child import respond
 from harness.isolation.codec import Message
+from harness.pairs.linear import written_by_hand
 
 
 def rehearse(seed: int) -> None:

@@ -21,6 +21,7 @@ from harness.engine.lockstep import COLUMNS, Forced
 from harness.engine.recipe import Batch
 from harness.engine.trace import Chunk, Lane, Raised
 from harness.isolation.codec import DTYPES, MalformedError
+from harness.pairs.linear import ROW_SHAPES
 
 Facts = dict[str, Any]
 LONGEST = 4000  # characters
@@ -291,7 +292,8 @@ def _unpack_chunk(parcel: Parcel, facts: Facts) -> Chunk:
     positions = sorted(position for lane in lanes for position in lane.positions)
     if positions != list(range(len(places))) or after.shape != (len(places), len(before)):
         raise ValueError("steps")
-    return Chunk(before, gradient_before, after, places, lanes)
+    # the question was one of linear regression: its chunk has the shapes of that
+    return Chunk(before, gradient_before, after, places, lanes, ROW_SHAPES)
 
 
 def _unpack_lane(

@@ -16,7 +16,8 @@ import torch
 
 from harness.diagnosis import questions
 from harness.engine.case import OPTIMIZERS, Case
-from harness.engine.recipe import PIECES, FunctionalSGD, Recipe
+from harness.engine.pieces import FunctionalSGD
+from harness.engine.recipe import PIECES, Recipe
 
 Component = Literal[questions.Component, "any"]
 Make = Callable[[Recipe], Recipe | None]

@@ -12,7 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from harness.engine.recipe import Functional, Model, Recipe
+from harness.engine.pieces import Functional
+from harness.engine.recipe import Model, Recipe
 from harness.mistakes.mistake import Form, Mistake, form
 
 Net = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -12,7 +12,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from harness.engine.recipe import FunctionalSGD, Optimizer, Recipe
+from harness.engine.pieces import FunctionalSGD
+from harness.engine.recipe import Optimizer, Recipe
 from harness.mistakes.mistake import Form, Mistake, form, optimizer_of
 
 SGD = Callable[[Sequence[Tensor], float, int], None]

@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from harness.engine.case import D5, Case, Form
-from harness.engine.recipe import BUILTIN, SCRATCH, Recipe
+from harness.engine.recipe import Recipe
+from harness.pairs.linear import BUILTIN, SCRATCH, Form, LinearCase
+from harness.pairs.linear_cases import D5
 
 SEEDS = 20
 NEAR = 0.25  # five standard deviations of the noise variance estimated from 1000 rows
@@ -105,7 +106,9 @@ class Outcome:
 
 
 def _train(source: Source, seed: int, progress: Callable[[], None] | None) -> Outcome:
-    case = Case(source.name, "a printed run", form=source.form, weight=source.weight, seed=seed)
+    case = LinearCase(
+        source.name, "a printed run", form=source.form, weight=source.weight, seed=seed
+    )
     data = case.data()
     side = source.recipe.build(case, data)
     step, losses = side.stepper(), []

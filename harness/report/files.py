@@ -25,7 +25,6 @@ from harness.errors import InputError
 from harness.report.view import (
     ABSENT,
     GLYPHS,
-    STAGES,
     URGENT,
     Report,
     as_dict,
@@ -37,6 +36,7 @@ from harness.report.view import (
     gap_text,
     one_line,
     stage_texts,
+    stages_of,
     view_of,
 )
 
@@ -47,7 +47,12 @@ if TYPE_CHECKING:
 SCHEMA = "svb.compare/1"
 WIDE = 118  # columns of a terminal in which the table shows what was allowed as well
 NARROW = 76  # columns under which a name may be broken
-SHORT_STAGES = {"prediction": "pred", "gradient": "grad", "parameter": "param"}
+SHORT_STAGES = {
+    "prediction": "pred",
+    "gradient": "grad",
+    "parameter": "param",
+    "evaluation": "eval",
+}
 COLUMNS = (
     *("case", "device", "dtype", "case_verdict", "stage", "level", "max_gap", "allowed"),
     *("max_gap_ulps", "allowed_ulps", "first_divergence", "steps"),
@@ -199,7 +204,7 @@ def _rows(report: Report) -> Iterator[dict[str, Any]]:
                 strict=True,
             )
         )
-        for name in STAGES:
+        for name in stages_of([case]):
             stage = as_dict(case["stages"].get(name))
             numbers = {key: as_number(stage.get(key)) for key in COLUMNS[6:10]}
             message = stage_texts(stage)["message"] or None
@@ -282,7 +287,7 @@ def to_table(report: Report, width: int = 120) -> Table:
         pad_edge=False,
     )
     varying = [key for key in ("device", "dtype") if len({case[key] for case in view["cases"]}) > 1]
-    for name in ["case", *varying, "verdict", *STAGES]:
+    for name in ["case", *varying, "verdict", *view["stages"]]:
         heading = SHORT_STAGES.get(name, name) if width < WIDE else name
         table.add_column(heading, overflow="fold", no_wrap=width >= NARROW)
     table.add_column("steps", justify="right", no_wrap=True)

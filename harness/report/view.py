@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from harness.report import plot
@@ -173,10 +173,16 @@ def _of(gap: object, allowed: object, text: Callable[[object], str]) -> str:
     return f"{text(gap)} of {text(allowed)}"
 
 
+def stages_of(cases: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """The stages of a training, and those that only some of the cases have behind them."""
+    others = {name: None for case in cases for name in as_dict(case.get("stages"))}
+    return (*STAGES, *(one_line(name) for name in others if name not in STAGES))
+
+
 def _stage_rows(case: dict[str, Any]) -> list[dict[str, Any]]:
-    """The five stages: the worse of both runs, then each run."""
+    """The stages: the worse of both runs, then each run."""
     runs, rows = as_dict(case.get("runs")), []
-    for name in STAGES:
+    for name in stages_of([case]):
         row: dict[str, Any] = {"name": name, "runs": []}
         for run_name in ("forced", "free"):
             run = as_dict(runs.get(run_name))
@@ -288,7 +294,7 @@ def view_of(report: Report) -> dict[str, Any]:
         "sentence": _sentence(report),
         "cases": [_case(case, i) for i, case in enumerate(by_urgency(report), 1)],
         "several": len(pairs) > 1,
-        "stages": STAGES,
+        "stages": stages_of(report["cases"]),
         "published": _published(report),
         "environment": list(texts_of(report["environment"].items())),
         "absent": ABSENT,

@@ -25,13 +25,15 @@ import torch
 
 from harness.diagnosis.finding import Finding, find
 from harness.diagnosis.questions import COMPONENTS, Component, Question, Reply, ask, questions
-from harness.engine.case import Form, UpdateRule
-from harness.engine.recipe import BUILTIN, SCRATCH, ObjectSGD, Recipe
+from harness.engine.case import UpdateRule
+from harness.engine.pieces import ObjectSGD
+from harness.engine.recipe import Recipe
 from harness.errors import InputError
 from harness.grading.child import ASKED
 from harness.grading.grade import Checked, Grader, Judged, Submission, afresh
 from harness.mistakes.catalogue import MISTAKES, named
 from harness.mistakes.mistake import Mistake
+from harness.pairs.linear import BUILTIN, SCRATCH, Form
 from harness.selftest.robustness import Held, Ordeal, cores, endure
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")

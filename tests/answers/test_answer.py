@@ -8,9 +8,9 @@ import torch
 
 from harness.answers.answer import load
 from harness.answers.source import read
-from harness.engine.case import Case, Form
 from harness.engine.comparison import compare
-from harness.engine.recipe import SCRATCH, Convention
+from harness.engine.recipe import Convention
+from harness.pairs.linear import SCRATCH, Form, LinearCase
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what learners' files warn of is their affair
 
@@ -32,7 +32,7 @@ def verdict(loaded, component, **settings):
     convention = loaded.convention(component)
     form = FORMS[convention.reduction, convention.half]
     settings = {"num_examples": 43, "batch_size": 10, "epochs": 2} | settings
-    case = Case("answer", "a component", form=form, **settings)
+    case = LinearCase("answer", "a component", form=form, **settings)
     return str(compare(loaded.recipe(component, SCRATCH[form]), cases=[case]).verdict)
 
 

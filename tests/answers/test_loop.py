@@ -6,9 +6,8 @@ import torch
 from harness.answers.answer import load
 from harness.answers.source import read
 from harness.diagnosis.questions import Fit, ask, questions
-from harness.engine.case import Case, Form
 from harness.engine.comparison import compare
-from harness.engine.recipe import SCRATCH
+from harness.pairs.linear import SCRATCH, Form, LinearCase
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 FORMS: dict[tuple[str, bool], Form] = {
@@ -174,7 +173,7 @@ def verdict(text):
     convention = answer.convention("train")
     assert convention is not None
     form = FORMS[convention.reduction, convention.half]
-    case = Case("loop", "a loop", form=form, num_examples=43, batch_size=10, epochs=2)
+    case = LinearCase("loop", "a loop", form=form, num_examples=43, batch_size=10, epochs=2)
     compared = compare(answer.recipe("train", SCRATCH[form]), cases=[case])
     return str(compared.verdict), answer
 
@@ -219,7 +218,7 @@ def test_nothing_stays_patched():
 def test_what_is_returned_is_where_it_ends(text, moves):
     """A loop that trains copies takes the right steps, and returns where it started."""
     found, answer = verdict(text)
-    case = Case("loop", "a loop", form="functional", num_examples=43)
+    case = LinearCase("loop", "a loop", form="functional", num_examples=43)
     data = case.data()
     side = answer.recipe("train", SCRATCH["functional"]).build(case, data)
     side.fit()

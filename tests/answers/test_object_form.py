@@ -7,7 +7,7 @@ from torch import nn
 from harness.answers import object_form
 from harness.answers.component import made
 from harness.answers.roles import BY_COMPONENT
-from harness.engine.recipe import SCRATCH
+from harness.pairs.linear import SCRATCH
 
 
 class Model:

@@ -30,8 +30,8 @@ from harness.bench.bench import (
 )
 from harness.bench.paired import Duel, Plan, Prepared
 from harness.bench.variants import FORM, short_name
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.errors import InputError
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 SUBJECT, REFERENCE = SCRATCH[FORM], BUILTIN[FORM]
 TINY = Plan(pairs=2, blocks=1, minimum_sample=0.0, warmups=1, doubled=False, fewest=2)

@@ -9,7 +9,7 @@ import pytest
 from harness.bench.bench import CONTROL, SETTINGS, Timer, entries
 from harness.bench.paired import Plan
 from harness.bench.variants import FORM
-from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 pytestmark = pytest.mark.bench
 

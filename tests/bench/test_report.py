@@ -34,8 +34,8 @@ from harness.bench.report import (
 )
 from harness.bench.variants import FORM
 from harness.cli import main
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.errors import InputError
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 CASE = setting("small", 40, 2, 10)
 EVIL = "<script>alert(1)</script>|`x`\x1b[31m"

@@ -15,8 +15,8 @@ from harness.bench.paired import Duel, Plan
 from harness.bench.scaling import Sweep, Wanted, crossover, run, run_all, stream, sweeps
 from harness.bench.variants import FORM
 from harness.cli import main
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.errors import InputError
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 SUBJECT, REFERENCE = SCRATCH[FORM], BUILTIN[FORM]
 TINY = Plan(pairs=2, blocks=1, minimum_sample=0.0, warmups=1, doubled=False, fewest=2)

@@ -20,11 +20,12 @@ from harness.bench.variants import (
     short_name,
     swaps,
 )
-from harness.engine.case import Case
 from harness.engine.comparison import CaseComparison
-from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
-CASE = Case("variant", "a short last batch", num_examples=103, weight=(0.5, 1.5, -1.0), epochs=2)
+CASE = LinearCase(
+    "variant", "a short last batch", num_examples=103, weight=(0.5, 1.5, -1.0), epochs=2
+)
 SIDES = SCRATCH[FORM], BUILTIN[FORM]
 QUICK = [v for v in (*swaps(*SIDES), *swaps(*SIDES[::-1]), *BY_HAND, *OPTIONS) if not v.bulky]
 BULKY = [v for v in OPTIONS if v.bulky]

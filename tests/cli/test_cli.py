@@ -14,12 +14,12 @@ import pytest
 
 import scratch
 from harness import cli
-from harness.engine.case import DEFAULT_CASES
 from harness.engine.comparison import CaseComparison, Comparison
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.grading.grade import Checked, Judged
 from harness.grading.report import PARTS
 from harness.isolation.confine import Limits
+from harness.pairs.linear import BUILTIN, SCRATCH
+from harness.pairs.linear_cases import CASES
 from harness.report import files
 
 
@@ -96,14 +96,14 @@ def test_compare_ends_with_1_where_something_differs(tmp_path, monkeypatch, caps
 def test_compare_ends_with_3_where_nothing_was_compared(tmp_path, monkeypatch):
     """Labels and parameters of 0 on both sides: every stage holds zeros only."""
     nothing = dataclasses.replace(
-        DEFAULT_CASES[0], name="zeros", weight=(0.0,), bias=0.0, noise=0.0, initial_std=0.0
+        CASES[0], name="zeros", weight=(0.0,), bias=0.0, noise=0.0, initial_std=0.0
     )
-    monkeypatch.setattr("harness.engine.case.DEFAULT_CASES", (nothing,))
+    monkeypatch.setattr("harness.pairs.linear_cases.CASES", (nothing,))
     assert cli.main(["compare", "--case", "zeros", "--out", str(tmp_path)]) == 3
 
 
 def test_broken_bound_on_printed_figures_is_a_difference():
-    case = CaseComparison(DEFAULT_CASES[4], SCRATCH["mse"], BUILTIN["mse"]).judge()
+    case = CaseComparison(CASES[4], SCRATCH["mse"], BUILTIN["mse"]).judge()
     comparison = Comparison("one", [case])
     assert comparison.exit_status == 0
     comparison.published = {"seeds": 1, "rows": [{"ok": True}, {"ok": None}]}
@@ -203,10 +203,10 @@ def test_report_renders_again_without_running(tmp_path, capsys):
 def test_list_cases_names_every_case(capsys):
     assert cli.main(["list", "cases", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == [case.name for case in DEFAULT_CASES]
+    assert [row["name"] for row in rows] == [case.name for case in CASES]
     assert all(row["purpose"] for row in rows)
     assert cli.main(["list", "cases"]) == 0
-    assert DEFAULT_CASES[-1].name in capsys.readouterr().out
+    assert CASES[-1].name in capsys.readouterr().out
 
 
 def test_list_pairs_says_what_each_name_is_built_in(capsys):

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from harness.diagnosis import finding, judge, rules, signature
 from harness.diagnosis.finding import diagnose, find
 from harness.diagnosis.questions import COMPONENTS, ask, questions
-from harness.engine.case import Form
-from harness.engine.recipe import BUILTIN, PIECES, SCRATCH, Functional
+from harness.engine.pieces import Functional
+from harness.engine.recipe import PIECES
 from harness.mistakes.catalogue import MISTAKES, named
 from harness.mistakes.loop import Loop
 from harness.mistakes.stateful import Momentum
+from harness.pairs.linear import BUILTIN, SCRATCH, Form
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
 WRITTEN = [

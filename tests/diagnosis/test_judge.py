@@ -13,10 +13,12 @@ from harness.diagnosis import questions as asking
 from harness.diagnosis.judge import rule
 from harness.diagnosis.questions import COMPONENTS, Reply, Served, questions
 from harness.engine.lockstep import Forced
-from harness.engine.recipe import BUILTIN, PIECES, SCRATCH, Functional
+from harness.engine.pieces import Functional
+from harness.engine.recipe import PIECES
 from harness.mistakes import loop as mistaken_loops
 from harness.mistakes.data import Batches
 from harness.mistakes.loop import Loop
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 FORMS = ("functional", "object", "mse")
 ask: Any = asking.ask

@@ -10,7 +10,7 @@ import torch
 from harness.diagnosis import questions as asking
 from harness.diagnosis.measure import Column, columns, measured, ratios
 from harness.diagnosis.questions import COMPONENTS, Reply, questions
-from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 ask: Any = asking.ask
 MSE = SCRATCH["mse"]

@@ -11,8 +11,7 @@ from harness.diagnosis.loop_rules import _initial
 from harness.diagnosis.measure import Column, _common, _grows, _proportional
 from harness.diagnosis.questions import Drawn, Question, Reply, Served, questions
 from harness.diagnosis.signature import Signature
-from harness.engine.case import Case
-from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
 REFERENCE = BUILTIN["mse"]
 INIT = questions("init_params", REFERENCE, "mse")[0]
@@ -122,7 +121,7 @@ def test_a_ratio_grows_by_more_than_a_ten_thousandth_a_call():
 
 def unseeded(rows: int) -> Question:
     """Return a question to an iterator with a data set of so many rows."""
-    case = Case("pin", "few orders", num_examples=rows, batch_size=rows, epochs=1)
+    case = LinearCase("pin", "few orders", num_examples=rows, batch_size=rows, epochs=1)
     return Question("data_iter", case, case.data())
 
 

@@ -9,11 +9,11 @@ import torch
 
 from harness.diagnosis import questions as asking
 from harness.diagnosis.questions import COLUMNS_OF, COMPONENTS, FAR, RunawayError, questions
-from harness.engine.case import Form
 from harness.engine.lockstep import COLUMNS
-from harness.engine.recipe import BUILTIN, PIECES, SCRATCH
+from harness.engine.recipe import PIECES
 from harness.mistakes.data import Batches
 from harness.mistakes.loop import Loop
+from harness.pairs.linear import BUILTIN, SCRATCH, Form
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
 ask: Any = asking.ask

@@ -10,8 +10,10 @@ from harness.diagnosis import questions as asking
 from harness.diagnosis.judge import rule
 from harness.diagnosis.questions import questions
 from harness.diagnosis.rules import DECIDED, told
-from harness.engine.recipe import BUILTIN, PIECES, SCRATCH, Functional
+from harness.engine.pieces import Functional
+from harness.engine.recipe import PIECES
 from harness.mistakes.data import Batches
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 ask: Any = asking.ask
 MSE = SCRATCH["mse"]

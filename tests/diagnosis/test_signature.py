@@ -10,9 +10,9 @@ import torch
 from harness.diagnosis import questions as asking
 from harness.diagnosis.questions import glance, questions
 from harness.diagnosis.signature import Signature, begins_like, of_pieces, of_run, steady
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.mistakes.catalogue import of
 from harness.mistakes.loop import Loop
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 ask: Any = asking.ask
 MSE = SCRATCH["mse"]

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.engine.case import DEFAULT_CASES, Case
 from harness.engine.comparison import CaseComparison
-from harness.engine.recipe import BUILTIN, SCRATCH, ObjectSGD, Recipe
+from harness.engine.pieces import ObjectSGD
+from harness.engine.recipe import Recipe
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
+from harness.pairs.linear_cases import CASES
 from tests.wrapped_device import NAME
 
 MSE = SCRATCH["mse"]
@@ -21,10 +23,10 @@ NUMBERS_ONLY = {
     *("collinear", "constant-label", "no-noise", "object-d2", "mse-d2", "functional-d2"),
 }
 # so many rows that an order cannot be repeated by chance, and a short last batch
-CASE = Case("two-epochs", "ten steps", num_examples=23, batch_size=5, epochs=2)
+CASE = LinearCase("two-epochs", "ten steps", num_examples=23, batch_size=5, epochs=2)
 
 
-def small(case: Case) -> Case:
+def small(case: LinearCase) -> LinearCase:
     """A default case in a handful of steps, its last batch as short as it was."""
     if case.n <= case.batch_size:
         return dataclasses.replace(case, epochs=2)
@@ -111,7 +113,7 @@ SUBJECTS: dict[str, Recipe] = {
 }
 
 
-def on_both(case: Case, subject: Recipe, reference: Recipe) -> dict[str, Any]:
+def on_both(case: LinearCase, subject: Recipe, reference: Recipe) -> dict[str, Any]:
     """The report of one case by device, without what need not be equal."""
     reports = {}
     for device in ("cpu", NAME):
@@ -125,7 +127,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cases = {
         case.name: on_both(small(case), SCRATCH[case.form], BUILTIN[case.against or case.form])
-        for case in DEFAULT_CASES
+        for case in CASES
         if case.name not in NUMBERS_ONLY
     }
     subjects = {name: on_both(CASE, made, BUILTIN["mse"]) for name, made in SUBJECTS.items()}

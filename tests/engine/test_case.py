@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness.engine.case import DEFAULT_CASES, DTYPES, Case, UpdateRule, named
+from harness.engine.case import DTYPES, UpdateRule
 from harness.errors import InputError
+from harness.pairs.catalogue import named
+from harness.pairs.linear import LinearCase
+from harness.pairs.linear_cases import CASES
 from harness.pairs.table import Table
 
-CASE = Case("made", "for a test", num_examples=50)
+CASE = LinearCase("made", "for a test", num_examples=50)
 
 
 def table(features, labels) -> Table:
@@ -150,9 +153,11 @@ def test_least_squares_of_nan_is_nan():
     """The library would stop with an internal error."""
     features = np.random.default_rng(0).normal(size=(10, 2))
     labels = features.sum(1)
-    assert Case("t", "t", table=table(features, labels)).data().least_squares().isfinite().all()
+    assert (
+        LinearCase("t", "t", table=table(features, labels)).data().least_squares().isfinite().all()
+    )
     labels[3] = np.nan
-    assert Case("t", "t", table=table(features, labels)).data().least_squares().isnan().all()
+    assert LinearCase("t", "t", table=table(features, labels)).data().least_squares().isnan().all()
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -250,20 +255,20 @@ def test_total_steps_counts_the_short_batch():
 
 def test_default_cases_say_what_they_are_for():
     """Unique names, one line each, and each of them differs from the others."""
-    names = [case.name for case in DEFAULT_CASES]
+    names = [case.name for case in CASES]
     assert len(set(names)) == len(names) >= 25
-    for case in DEFAULT_CASES:
+    for case in CASES:
         assert case.purpose
         assert "\n" not in case.purpose
         assert len(case.purpose) < 100
         assert case.name == case.name.lower().replace(" ", "-")
-    anonymous = {dataclasses.replace(case, name="", purpose="") for case in DEFAULT_CASES}
+    anonymous = {dataclasses.replace(case, name="", purpose="") for case in CASES}
     assert len(anonymous) == len(names)
 
 
 def test_named_picks_cases():
     """In the order asked for, each once; all where nothing is asked; refused where unknown."""
-    assert named() == DEFAULT_CASES
+    assert named() == CASES
     assert [case.name for case in named(["n-1", "batch-1", "n-1"])] == ["n-1", "batch-1"]
     with pytest.raises(InputError, match=r"no case 'nothing'; `svb list cases`"):
         named(["n-1", "nothing"])
@@ -283,7 +288,7 @@ def test_settings_are_enough_to_run_it_again():
 def test_a_table_is_the_data():
     """Its rows, its shape, and no truth."""
     features = np.arange(12.0).reshape(6, 2)
-    case = Case("real", "a table", table=table(features, np.arange(6.0)))
+    case = LinearCase("real", "a table", table=table(features, np.arange(6.0)))
     data = case.data()
     assert (case.n, case.d) == (6, 2)
     assert data.truth is None

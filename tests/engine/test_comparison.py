@@ -11,11 +11,12 @@ import pytest
 import torch
 
 import harness
-from harness.engine.case import Case, Data
 from harness.engine.comparison import CaseComparison, Comparison, compare
-from harness.engine.recipe import BUILTIN, SCRATCH, Functional, Recipe
+from harness.engine.pieces import Functional
+from harness.engine.recipe import Recipe
 from harness.engine.stage import SEVERITY
 from harness.engine.trace import STAGES
+from harness.pairs.linear import BUILTIN, LINEAR, SCRATCH, LinearCase, LinearData
 from harness.pairs.table import Table
 from harness.report.view import finite
 from scratch import init_params
@@ -25,13 +26,15 @@ GRAMMAR = re.compile(
     r"\(gap \d\.\de[+-]\d+, allowed \d\.\de[+-]\d+\)$"
 )
 # 63 rows in tens: seven steps an epoch, the last of three rows
-SMALL = Case("small", "a tail, two epochs", num_examples=63, epochs=2)
+SMALL = LinearCase("small", "a tail, two epochs", num_examples=63, epochs=2)
 OBJECT = dataclasses.replace(SMALL, form="object")
 FUNCTIONAL = dataclasses.replace(SMALL, form="functional")
 ACCUMULATED = dataclasses.replace(SMALL, micro_batch_size=4)
 
 
-def judged(case: Case, subject: Recipe | None = None, reference: Recipe | None = None, **settings):
+def judged(
+    case: LinearCase, subject: Recipe | None = None, reference: Recipe | None = None, **settings
+):
     """Return one case judged."""
     return compare(subject, reference, [case], **settings).cases[0]
 
@@ -223,7 +226,7 @@ def nominal(p, g, lr, _length):
     p.sub_(g, alpha=lr / 10)
 
 
-FAULTS: dict[str, tuple[Case, dict[str, Any], str, int, int]] = {
+FAULTS: dict[str, tuple[LinearCase, dict[str, Any], str, int, int]] = {
     "data unpaired": (
         SMALL,
         {"batches": lambda *given: Unpaired(SCRATCH["mse"].batches(*given))},
@@ -458,7 +461,7 @@ def test_a_wrong_gradient_is_found_beside_one_a_million_times_larger(column):
     random = np.random.default_rng(0)
     features = random.normal(size=(60, 2)) * np.array([1e4, 1e-2])
     labels = features @ np.array([1e-4, 1e2]) + 1
-    case = Case("unscaled", "units", table=table(features, labels), lr=1e-9, epochs=2)
+    case = LinearCase("unscaled", "units", table=table(features, labels), lr=1e-9, epochs=2)
     wrong = broken("wrong", model=with_forward(scales_gradient(column, 0.999)))
     assert judged(case).verdict in ("identical", "rounding")
     assert judged(case, wrong).verdict == "different"
@@ -467,12 +470,14 @@ def test_a_wrong_gradient_is_found_beside_one_a_million_times_larger(column):
 # Nothing compared, nothing passed.
 
 
-def vacuous_cases() -> dict[str, tuple[Case, dict[str, Any], str]]:
+def vacuous_cases() -> dict[str, tuple[LinearCase, dict[str, Any], str]]:
     """Return settings under which nothing is really compared, and a word of the reason."""
     random = np.random.default_rng(0)
     features = random.normal(size=(20, 2))
-    nothing = Case("zeros", "label 0 from 0", table=table(features, np.zeros(20)), initial_std=0.0)
-    lost = Case("nan", "labels NaN", table=table(features, np.full(20, math.nan)))
+    nothing = LinearCase(
+        "zeros", "label 0 from 0", table=table(features, np.zeros(20)), initial_std=0.0
+    )
+    lost = LinearCase("nan", "labels NaN", table=table(features, np.full(20, math.nan)))
     return {
         "all zeros": (nothing, {}, "0 on both sides"),
         "NaN on both sides": (lost, {}, "not finite"),
@@ -805,7 +810,7 @@ def test_a_right_variant_passes(name, dtype):
 @pytest.mark.parametrize("name", ["mm", "by rows", "pow", "closed form", "copy_", "python order"])
 def test_a_right_variant_passes_far_from_home(name):
     """The same with large residuals, five features, and a batch of all the data."""
-    case = Case(
+    case = LinearCase(
         "far",
         "large",
         num_examples=64,
@@ -832,7 +837,7 @@ def test_a_named_factor_is_a_convention(case):
 def test_all_six_verdicts_are_reached():
     """Each of the six has a comparison that comes to it."""
     random = np.random.default_rng(0)
-    zeros = Case(
+    zeros = LinearCase(
         "z", "zeros", initial_std=0.0, table=table(random.normal(size=(20, 2)), np.zeros(20))
     )
     reached = [
@@ -848,7 +853,7 @@ def test_all_six_verdicts_are_reached():
 
 def test_all_default_cases_agree():
     """The product's first promise: scratch is the built-in, on every case of the table."""
-    whole = compare(cases=None)
+    whole = compare(cases=LINEAR.cases)
     verdicts = {c.case.name: (c.verdict, c.why) for c in whole.cases}
     assert all(v in ("identical", "rounding", "convention") for v, _ in verdicts.values()), verdicts
     assert whole.exit_status == 0
@@ -993,5 +998,5 @@ def test_the_same_comparison_twice_is_the_same():
 def test_the_data_of_a_case_is_not_shared():
     """Each judgement draws its own data."""
     first, second = judged(SMALL), judged(SMALL)
-    assert isinstance(first.data, Data)
+    assert isinstance(first.data, LinearData)
     assert first.data.features.data_ptr() != second.data.features.data_ptr()

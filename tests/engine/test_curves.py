@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.case import Case
 from harness.engine.comparison import compare
 from harness.engine.curves import CURVE_POINTS, Curve
-from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
-CASE = Case("course", "a tail in every epoch", num_examples=53, epochs=4)
+CASE = LinearCase("course", "a tail in every epoch", num_examples=53, epochs=4)
 
 
 def course_of(case, **pieces):

@@ -14,23 +14,25 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.engine.case import OPTIMIZERS, Case, Form, UpdateRule
+from harness.engine.case import OPTIMIZERS, UpdateRule
 from harness.engine.comparison import CaseComparison, compare
-from harness.engine.recipe import SCRATCH, ObjectSGD, Recipe
+from harness.engine.pieces import ObjectSGD
+from harness.engine.recipe import Recipe
+from harness.pairs.linear import SCRATCH, Form, LinearCase
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
 AGREES = ("identical", "rounding", "convention")
 
 
 @st.composite
-def cases(draw, dtypes=("float32", "float64")) -> Case:
+def cases(draw, dtypes=("float32", "float64")) -> LinearCase:
     """Return any case that both packages have to train alike."""
     form: Form = draw(st.sampled_from(FORMS))
     against: Form | None = draw(st.sampled_from((None, *FORMS)))
     trainer = form != "functional" and against != "functional"
     same = against in (None, form)
     weight = draw(st.lists(st.floats(-5, 5, width=16), min_size=1, max_size=8))
-    return Case(
+    return LinearCase(
         "any",
         "drawn by hypothesis",
         form=form,
@@ -84,9 +86,9 @@ def rules(draw) -> UpdateRule:
 
 
 @st.composite
-def stateful_cases(draw) -> Case:
+def stateful_cases(draw) -> LinearCase:
     """Return any case of a trainer, with any optimizer, and with or without a hidden layer."""
-    case: Case = draw(cases().filter(lambda case: case.form != "functional"))
+    case: LinearCase = draw(cases().filter(lambda case: case.form != "functional"))
     return dataclasses.replace(
         case,
         against=None,
@@ -153,7 +155,7 @@ class Restarted:
         return self.start()
 
 
-def hold(case: Case, subject: Recipe | None = None) -> CaseComparison:
+def hold(case: LinearCase, subject: Recipe | None = None) -> CaseComparison:
     """Judge a right pair; fail where it is not found right."""
     result = compare(subject, None, [case]).cases[0]
     if result.verdict == "inconclusive":
@@ -258,16 +260,22 @@ def test_another_way_to_write_it_is_never_called_different_at_length(case):
 
 STEPS = 500
 LONG = [
-    Case("lr .03", "500 steps", num_examples=1000, epochs=5),
-    Case("lr .3", "500 steps, quick", num_examples=1000, epochs=5, lr=0.3),
-    Case("lr .9", "500 steps, nearly unstable", num_examples=1000, epochs=5, lr=0.9),
-    Case("no noise", "500 steps, down to rounding", num_examples=1000, epochs=5, noise=0.0, lr=0.1),
-    Case("single rows", "500 steps of one row", num_examples=250, epochs=2, batch_size=1, lr=0.01),
-    Case("eight features", "500 steps", weight=tuple(range(1, 9)), num_examples=1000, epochs=5),
-    Case("double", "500 steps", num_examples=1000, epochs=5, dtype="float64", lr=0.1),
-    Case("sums", "500 steps", form="functional", against="mse", num_examples=1000, epochs=5),
-    Case("half", "500 steps", form="object", against="mse", num_examples=1000, epochs=5),
-    Case("bfloat16", "500 steps", dtype="bfloat16", num_examples=1000, epochs=5),
+    LinearCase("lr .03", "500 steps", num_examples=1000, epochs=5),
+    LinearCase("lr .3", "500 steps, quick", num_examples=1000, epochs=5, lr=0.3),
+    LinearCase("lr .9", "500 steps, nearly unstable", num_examples=1000, epochs=5, lr=0.9),
+    LinearCase(
+        "no noise", "500 steps, down to rounding", num_examples=1000, epochs=5, noise=0.0, lr=0.1
+    ),
+    LinearCase(
+        "single rows", "500 steps of one row", num_examples=250, epochs=2, batch_size=1, lr=0.01
+    ),
+    LinearCase(
+        "eight features", "500 steps", weight=tuple(range(1, 9)), num_examples=1000, epochs=5
+    ),
+    LinearCase("double", "500 steps", num_examples=1000, epochs=5, dtype="float64", lr=0.1),
+    LinearCase("sums", "500 steps", form="functional", against="mse", num_examples=1000, epochs=5),
+    LinearCase("half", "500 steps", form="object", against="mse", num_examples=1000, epochs=5),
+    LinearCase("bfloat16", "500 steps", dtype="bfloat16", num_examples=1000, epochs=5),
 ]
 
 
@@ -282,7 +290,7 @@ def test_500_steps_are_forced_without_an_alarm(case):
 
 def test_clipping_half_the_gradient_is_never_called_anything_but_right():
     """The norm that is clipped is that of the gradient as the trainer finds it."""
-    case = Case("clipped", "object form", form="object", num_examples=50, clip=1.0)
+    case = LinearCase("clipped", "object form", form="object", num_examples=50, clip=1.0)
     assert hold(dataclasses.replace(case, form="mse")).verdict == "identical"
     assert compare(cases=[case]).verdict == "identical"
 
@@ -302,7 +310,7 @@ def test_the_alarm_goes_off(factor):
 
 def test_a_gradient_that_cancels_on_one_side_is_judged():
     """A bias whose gradient is exactly 0 by rounding on one side, and nearly 0 on the other."""
-    case = Case(
+    case = LinearCase(
         "cancels", "bfloat16", form="object", num_examples=200, batch_size=200, epochs=1,
         weight=(-0.425, 0.2125, -0.1796875, -0.15, 0.4109375, -0.15, 0.059375), bias=0.059375,
         noise=1.0, seed=4901, dtype="bfloat16", micro_batch_size=1, collinear=True,
@@ -339,7 +347,7 @@ def test_low_precision_is_never_called_different(dtype, data):
 @pytest.mark.parametrize("seed", range(6))
 def test_an_overflow_that_rounding_moved_is_no_difference(seed):
     """Drift in a diverging run may bring the overflow a step earlier on one side."""
-    case = Case("diverges", "bfloat16", dtype="bfloat16", lr=3.0, seed=seed)
+    case = LinearCase("diverges", "bfloat16", dtype="bfloat16", lr=3.0, seed=seed)
     right = written_differently("mse")
     subject = dataclasses.replace(SCRATCH["mse"], name="other", model=right.model)
     assert compare(subject, None, [case]).verdict in AGREES

@@ -14,14 +14,15 @@ import pytest
 import torch
 
 from harness.bench.paired import duel
-from harness.engine.case import Case, Data
+from harness.engine.case import Data
 from harness.engine.comparison import CaseComparison
-from harness.engine.recipe import BUILTIN, SCRATCH, Recipe
+from harness.engine.recipe import Recipe
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
 pytestmark = pytest.mark.bench
 
-SMALL = Case("small", "n=1000, d=2, batch 10", epochs=10)
-LARGE = Case(
+SMALL = LinearCase("small", "n=1000, d=2, batch 10", epochs=10)
+LARGE = LinearCase(
     "large",
     "n=100 000, d=32, batch 256",
     num_examples=100_000,
@@ -32,19 +33,19 @@ LARGE = Case(
 MEMORY_MB = 64
 
 
-def bare(recipe: Recipe, case: Case, data: Data) -> float:
+def bare(recipe: Recipe, case: LinearCase, data: Data) -> float:
     """Seconds of a run that nobody watches."""
     start = time.perf_counter()
     recipe.build(case, data).fit()
     return time.perf_counter() - start
 
 
-def both_bare(case: Case, data: Data) -> float:
+def both_bare(case: LinearCase, data: Data) -> float:
     """Seconds of a bare run of each side."""
     return bare(SCRATCH["mse"], case, data) + bare(BUILTIN["mse"], case, data)
 
 
-def judged(case: Case, data: Data) -> float:
+def judged(case: LinearCase, data: Data) -> float:
     """Seconds of the same two runs recorded and judged at all five stages; no forced pass."""
     comparison = CaseComparison(case, SCRATCH["mse"], BUILTIN["mse"], forced_pass=False)
     start = time.perf_counter()
@@ -99,14 +100,14 @@ def test_scratch_epoch_over_builtin_epoch(case, most, threads, benchmark):
 PEAK = """
 import sys, torch
 from pathlib import Path
-from harness.engine.case import Case
+from harness.pairs.linear import LinearCase
 from harness.engine.comparison import CaseComparison
-from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.pairs.linear import BUILTIN, SCRATCH
 torch.set_num_threads(1)
 mode, n, d, batch = sys.argv[1], *map(int, sys.argv[2:])
-case = Case("m", "memory", num_examples=n, weight=(0.5,) * d, batch_size=batch, epochs=1)
+case = LinearCase("m", "memory", num_examples=n, weight=(0.5,) * d, batch_size=batch, epochs=1)
 data = case.data()
-warm = Case("w", "the code itself", num_examples=100)
+warm = LinearCase("w", "the code itself", num_examples=100)
 CaseComparison(warm, SCRATCH["mse"], BUILTIN["mse"]).judge()
 if mode in ("bare", "kept"):
     SCRATCH["mse"].build(case, data).fit(), BUILTIN["mse"].build(case, data).fit()

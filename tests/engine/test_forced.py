@@ -12,9 +12,9 @@ from harness.diagnosis.questions import questions
 from harness.engine.forced import STAGE_OF, Standard, by_stage, examine, fitting, usable
 from harness.engine.lockstep import COLUMNS
 from harness.engine.oracle import Oracle
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.engine.stage import StageRecord
 from harness.engine.trace import Raised
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 ask: Any = asking.ask
 REFERENCE = BUILTIN["mse"]

@@ -13,15 +13,15 @@ import pytest
 import torch
 
 from harness.engine import comparison, stage, tolerance
-from harness.engine.case import Case
 from harness.engine.comparison import CaseComparison, compare
-from harness.engine.lockstep import Pair
-from harness.engine.oracle import Expected, Oracle
-from harness.engine.recipe import SCRATCH
+from harness.engine.expected import Expected
+from harness.engine.lockstep import PairedChunks
+from harness.engine.oracle import Oracle
 from harness.engine.rows import RowJudge
 from harness.engine.stage import StageRecord
+from harness.pairs.linear import SCRATCH, LinearCase
 
-SMALL = Case("small", "a tail, two epochs", num_examples=63, epochs=2)
+SMALL = LinearCase("small", "a tail, two epochs", num_examples=63, epochs=2)
 DOUBLE = dataclasses.replace(SMALL, dtype="float64")
 MSE = SCRATCH["mse"]
 
@@ -112,7 +112,7 @@ def verdict(case=SMALL, **pieces):
 
 def zeros():
     """Return a case of one step from zero, in which every prediction is 0."""
-    return Case("zeros", "nothing", num_examples=7, batch_size=16, epochs=1, initial_std=0.0)
+    return LinearCase("zeros", "nothing", num_examples=7, batch_size=16, epochs=1, initial_std=0.0)
 
 
 def both_faults():
@@ -191,7 +191,7 @@ def itself(monkeypatch):
     right = CaseComparison._judge
 
     def judge(self, pair):
-        right(self, Pair(pair.subject, pair.subject, pair.own_lengths, pair.reproduced))
+        right(self, PairedChunks(pair.subject, pair.subject, pair.own_lengths, pair.reproduced))
 
     monkeypatch.setattr(CaseComparison, "_judge", judge)
 

@@ -13,31 +13,31 @@ import torch
 
 import scratch
 from harness.engine import lockstep
-from harness.engine.case import Case
 from harness.engine.comparison import compare
 from harness.engine.lockstep import (
     COLUMNS,
     Ending,
     Forced,
-    Pair,
+    PairedChunks,
     UntrainableError,
-    determinism,
     forced,
     run,
 )
 from harness.engine.oracle import Expectation, Oracle
-from harness.engine.recipe import BUILTIN, SCRATCH, Functional, FunctionalSGD
+from harness.engine.pieces import Functional, FunctionalSGD
+from harness.engine.seeding import determinism
 from harness.engine.trace import OverwrittenError
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 from scratch import init_params
 
-CASE = Case("made", "for a test", num_examples=23, batch_size=5, epochs=2, initial_std=1.0)
+CASE = LinearCase("made", "for a test", num_examples=23, batch_size=5, epochs=2, initial_std=1.0)
 
 
 def pairs_of(subject, case=CASE, *, copy=False) -> tuple[list[dict[str, Any]], Ending]:
     """Run a subject beside the builtin; return what the judge was given, copied, and the end."""
     seen: list[dict[str, Any]] = []
 
-    def judge(pair: Pair) -> None:
+    def judge(pair: PairedChunks) -> None:
         sides = (pair.subject, pair.reference)
         served = [list(map(list, side.places)) for side in sides]
         assert served[0] == served[1]
@@ -160,7 +160,7 @@ def forced_columns(subject, case=CASE):
     oracle = Oracle(reference, case, data, case.lr * reference.convention.factor)
     found: list[tuple[Forced, Expectation, torch.Tensor]] = []
 
-    def judge(pair: Pair) -> None:
+    def judge(pair: PairedChunks) -> None:
         side = subject.build(case, data)
         stacks = [pair.reference.stack(mine.positions) for mine in pair.subject.stacks()]
         standards = [oracle.expect(stack, reference.convention) for stack in stacks]
@@ -355,7 +355,7 @@ def asked_states(case=CASE):
     """Return a side and one stack of its reference's steps, with the slopes to hand on."""
     stacks: list[Any] = []
 
-    def judge(pair: Pair) -> None:
+    def judge(pair: PairedChunks) -> None:
         stacks.extend(
             (stack, torch.ones_like(stack.prediction)) for stack in pair.reference.stacks()
         )

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.case import Case
 from harness.engine.comparison import CaseComparison
-from harness.engine.oracle import Expected
-from harness.engine.recipe import BUILTIN, SCRATCH
+from harness.engine.expected import Expected
 from harness.engine.stage import StageRecord
 from harness.engine.trace import Stack
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
 UNIT = 2.0**-24  # the largest relative error of one rounding to float32
 SUBNORMAL = 2.0**-150  # half the smallest number above 0 in float32
@@ -78,7 +77,7 @@ def test_a_reference_is_sound_up_to_four_times_the_floor(units, length):
 
 def orders_judged(rows: int, epochs: int) -> bool:
     """Whether rows in stored order are called so in a run of so many epochs."""
-    case = Case("pin", "few orders", num_examples=rows, batch_size=rows, epochs=epochs)
+    case = LinearCase("pin", "few orders", num_examples=rows, batch_size=rows, epochs=epochs)
     subject = dataclasses.replace(SCRATCH["mse"], batches=lambda X, y, *_: [(X, y)])
     verdict = CaseComparison(case, subject, BUILTIN["mse"], forced_pass=False).judge().verdict
     assert verdict in ("identical", "rounding", "different")

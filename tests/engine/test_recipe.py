@@ -12,21 +12,15 @@ import torch
 
 import builtin
 import scratch
-from harness.engine.case import OPTIMIZERS, Case, Form, UpdateRule
-from harness.engine.recipe import (
-    BUILTIN,
-    SCRATCH,
-    Convention,
-    InputsFirst,
-    ObjectSGD,
-    Recipe,
-    Unobserved,
-)
+from harness.engine.case import OPTIMIZERS, UpdateRule
+from harness.engine.pieces import InputsFirst, ObjectSGD
+from harness.engine.recipe import Convention, Recipe, Unobserved
 from harness.engine.trace import Chunk, Recorder
+from harness.pairs.linear import BUILTIN, ROW_SHAPES, SCRATCH, Form, LinearCase
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
 RECIPES = [sides[form] for sides in (SCRATCH, BUILTIN) for form in FORMS]
-CASE = Case("made", "for a test", num_examples=23, epochs=2, initial_std=1.0)
+CASE = LinearCase("made", "for a test", num_examples=23, epochs=2, initial_std=1.0)
 
 
 @pytest.fixture(params=RECIPES, ids=lambda recipe: recipe.name)
@@ -71,7 +65,12 @@ def test_a_bare_run_equals_an_observed_one(recipe):
     bare.fit()
     for copy in (False, True):
         steps: list[int] = []
-        recorder = Recorder(4, lambda chunk, kept=steps: kept.append(len(chunk)), copy=copy)  # type: ignore[misc]
+        recorder = Recorder(
+            4,
+            lambda chunk, kept=steps: kept.append(len(chunk)),  # type: ignore[misc]
+            ROW_SHAPES,
+            copy=copy,
+        )
         observed = recipe.build(CASE, data, recorder)
         observed.fit()
         recorder.close()
@@ -119,12 +118,12 @@ def test_the_learning_rate_can_be_given():
 
 
 HALF_NONE, HALF_MEAN = (
-    Convention(half=True, reduction="none"),
-    Convention(half=True, reduction="mean"),
+    Convention(0.5, reduction="none"),
+    Convention(0.5, reduction="mean"),
 )
 FULL_NONE, FULL_MEAN = (
-    Convention(half=False, reduction="none"),
-    Convention(half=False, reduction="mean"),
+    Convention(1.0, reduction="none"),
+    Convention(1.0, reduction="mean"),
 )
 CONVENTIONS = [HALF_NONE, HALF_MEAN, FULL_NONE, FULL_MEAN]
 
@@ -209,7 +208,7 @@ def test_gradients_pile_up_where_the_case_says_so():
     """`clear_gradients` is off: zero_grad does nothing."""
     case = dataclasses.replace(CASE, clear_gradients=False)
     kept: list[Chunk] = []
-    recorder = Recorder(64, kept.append, copy=True)
+    recorder = Recorder(64, kept.append, ROW_SHAPES, copy=True)
     side = SCRATCH["mse"].build(case, case.data(), recorder)
     side.fit()
     side.zero_grad()

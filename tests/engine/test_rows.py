@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from harness.engine.case import Case
 from harness.engine.comparison import CaseComparison, compare
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.engine.rows import RowIndex, RowJudge, _order_of
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 from harness.pairs.table import Table
 
 # 63 rows in tens: seven batches an epoch, the last of three rows
-CASE = Case("rows", "a tail, three epochs", num_examples=63, epochs=3)
+CASE = LinearCase("rows", "a tail, three epochs", num_examples=63, epochs=3)
 LAST = 6
 
 
@@ -452,7 +451,7 @@ def test_the_references_own_order_is_called_reproduced():
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
 def test_every_row_of_a_large_data_set_is_found(dtype):
     """The keys are 64 bits wide in every dtype, so that no two rows are mistaken for each other."""
-    case = Case("large", "many rows", num_examples=60_000, dtype=dtype)
+    case = LinearCase("large", "many rows", num_examples=60_000, dtype=dtype)
     data = case.data()
     rows = torch.randperm(case.n, generator=torch.Generator().manual_seed(0))
     found = RowIndex(data).find(data.features[rows], data.labels[rows].reshape(-1))
@@ -469,11 +468,11 @@ def table(features, labels) -> Table:
     return Table("made", names, features, labels.reshape(-1, 1), "y", "none")
 
 
-def doubled(n=40, copies=2) -> Case:
+def doubled(n=40, copies=2) -> LinearCase:
     """Return a case in which every row stands so many times."""
     generator = np.random.default_rng(0)
     features = np.repeat(generator.normal(size=(n // copies, 2)), copies, 0)
-    return Case("doubled", "equal rows", table=table(features, features.sum(1)), epochs=3)
+    return LinearCase("doubled", "equal rows", table=table(features, features.sum(1)), epochs=3)
 
 
 def test_equal_rows_are_right():
@@ -503,11 +502,11 @@ def test_stored_order_is_found_among_equal_rows():
 @pytest.mark.parametrize(
     "case",
     [
-        Case("equal", "all rows equal", table=table(np.ones((20, 2)), np.ones(20)), epochs=5),
-        Case("few", "one row differs", epochs=20,
+        LinearCase("equal", "all rows equal", table=table(np.ones((20, 2)), np.ones(20)), epochs=5),
+        LinearCase("few", "one row differs", epochs=20,
              table=table(np.vstack((np.zeros((1, 2)), np.ones((19, 2)))), np.arange(20.0) > 0)),
-        Case("eight", "eight rows in 400 epochs", num_examples=8, batch_size=8, epochs=400),
-        Case("tiny", "two rows", num_examples=2, epochs=30),
+        LinearCase("eight", "eight rows in 400 epochs", num_examples=8, batch_size=8, epochs=400),
+        LinearCase("tiny", "two rows", num_examples=2, epochs=30),
     ],
     ids=lambda case: case.name,
 )  # fmt: skip
@@ -521,7 +520,7 @@ def test_nan_rows_are_rows():
     features = np.random.default_rng(0).normal(size=(30, 2))
     labels = features.sum(1)
     labels[3] = np.nan
-    result = judged(PythonShuffle, Case("nan", "a NaN", table=table(features, labels)))
+    result = judged(PythonShuffle, LinearCase("nan", "a NaN", table=table(features, labels)))
     assert result.stages["batch"]["level"] == "identical"
 
 
@@ -605,7 +604,7 @@ def test_two_orders_share_no_fingerprint():
 
 def served(change=lambda epochs: epochs):
     """Return a judge that looked at epochs served outside of any training."""
-    case = Case("served", "for a test", num_examples=23, batch_size=5, epochs=3)
+    case = LinearCase("served", "for a test", num_examples=23, batch_size=5, epochs=3)
     data = case.data()
     rows = [torch.randperm(23, generator=torch.Generator().manual_seed(k)) for k in range(3)]
     epochs = [[(data.features[r], data.labels[r]) for r in order.split(5)] for order in rows]

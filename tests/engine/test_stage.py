@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.oracle import Expected
+from harness.engine.expected import Expected
 from harness.engine.stage import SEVERITY, Divergence, StageRecord, worst
 from harness.engine.tolerance import allowance
 from harness.engine.trace import Stack

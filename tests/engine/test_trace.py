@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.engine.case import Case
-from harness.engine.recipe import SCRATCH, Functional, Recipe
+from harness.engine.pieces import Functional
+from harness.engine.recipe import Recipe
 from harness.engine.trace import (
     CHUNK_BYTES,
     MAX_CHUNK_STEPS,
@@ -20,10 +20,11 @@ from harness.engine.trace import (
     Stack,
     chunk_steps,
 )
+from harness.pairs.linear import ROW_SHAPES, SCRATCH, LinearCase
 from scratch import init_params
 
 # 23 rows in fives: five steps an epoch, the last of three rows
-CASE = Case("made", "for a test", num_examples=23, batch_size=5, epochs=2, initial_std=1.0)
+CASE = LinearCase("made", "for a test", num_examples=23, batch_size=5, epochs=2, initial_std=1.0)
 COLUMNS = ("X", "y", "prediction", "loss", "gradient", "gradient_before", "before", "after")
 
 
@@ -32,7 +33,7 @@ def copied(stack: Stack) -> Stack:
     return dataclasses.replace(stack, **{name: getattr(stack, name).clone() for name in COLUMNS})
 
 
-def record(recipe: Recipe, case: Case = CASE, steps=64, *, copy=False):
+def record(recipe: Recipe, case: LinearCase = CASE, steps=64, *, copy=False):
     """Run a recipe under a recorder; return its steps by place, and the recorder."""
     rows: dict[tuple[int, int], dict[str, torch.Tensor]] = {}
 
@@ -47,13 +48,13 @@ def record(recipe: Recipe, case: Case = CASE, steps=64, *, copy=False):
         for place, (X, _) in zip(chunk.places, batches, strict=True):
             assert torch.equal(X, rows[place]["X"])
 
-    recorder = Recorder(steps, keep, copy=copy)
+    recorder = Recorder(steps, keep, ROW_SHAPES, copy=copy)
     recipe.build(case, case.data(), recorder).fit()
     recorder.close()
     return rows, recorder
 
 
-def by_hand(case: Case, recipe: Recipe):
+def by_hand(case: LinearCase, recipe: Recipe):
     """Train with a loop that notes everything; one dict a step."""
     side = recipe.build(case, case.data())
     w, b = side.parameters()
@@ -76,7 +77,7 @@ def by_hand(case: Case, recipe: Recipe):
             side.update(len(X) if summed else 1)
             after = torch.cat([p.detach().reshape(-1) for p in (w, b)]).clone()
             rows[epoch, index] = {
-                "X": X, "y": y.reshape(-1), "prediction": torch.cat(predictions),
+                "X": X, "y": y, "prediction": torch.cat(predictions),
                 "loss": torch.cat(losses), "gradient": gradient.clone(),
                 "gradient_before": previous, "before": before, "after": after,
             }  # fmt: skip
@@ -139,7 +140,7 @@ def test_micro_batches_are_named():
     def look(chunk):
         seen.update((stack.micros, stack.loss.shape[1]) for stack in chunk.stacks())
 
-    recorder = Recorder(64, look)
+    recorder = Recorder(64, look, ROW_SHAPES)
     SCRATCH["mse"].build(case, case.data(), recorder).fit()
     recorder.close()
     assert seen == {((2, 2, 1), 3), ((2, 1), 2)}
@@ -235,8 +236,10 @@ def test_a_tensor_that_was_written_to_is_not_believed(name):
         record(recipe)
     rows, _ = record(recipe, copy=True)
     for row in rows.values():
-        error = row["X"] @ row["before"][:2] + row["before"][2] - row["y"]
-        torch.testing.assert_close(row["prediction"] - row["y"], error, rtol=1e-4, atol=1e-4)
+        error = row["X"] @ row["before"][:2] + row["before"][2] - row["y"].flatten()
+        torch.testing.assert_close(
+            row["prediction"] - row["y"].flatten(), error, rtol=1e-4, atol=1e-4
+        )
         assert float(row["loss"]) == pytest.approx(float((error**2).mean()), rel=1e-4)
         moved = row["before"] - 0.03 * row["gradient"]
         torch.testing.assert_close(row["after"], moved, rtol=1e-5, atol=1e-6)
@@ -312,7 +315,7 @@ def forgiving(y_hat, y):
 def faults(case=CASE, **pieces):
     """Return the faults of all stacks."""
     found: set[tuple[str, str] | None] = set()
-    recorder = Recorder(64, lambda chunk: found.update(s.fault for s in chunk.stacks()))
+    recorder = Recorder(64, lambda chunk: found.update(s.fault for s in chunk.stacks()), ROW_SHAPES)
     recipe = dataclasses.replace(SCRATCH["mse"], **pieces)
     recipe.build(case, case.data(), recorder).fit()
     recorder.close()
@@ -417,7 +420,7 @@ def test_until_cuts_a_stack():
             assert cut.positions == [p for p in stack.positions if p < 3]
             assert len(cut.X) == len(cut.after) == len(cut.places) == len(cut)
 
-    recorder = Recorder(64, look)
+    recorder = Recorder(64, look, ROW_SHAPES)
     SCRATCH["mse"].build(CASE, CASE.data(), recorder).fit()
     recorder.close()
 
@@ -427,10 +430,10 @@ def test_until_cuts_a_stack():
 )
 def test_the_memory_of_a_chunk_is_bounded(rows, width):
     """At least one step, and no more than the memory granted to it or the most steps."""
-    steps = chunk_steps(rows, width)
+    steps = chunk_steps(rows, width, width)
     assert 1 <= steps <= MAX_CHUNK_STEPS
     assert steps == 1 or steps * 8 * rows * width <= CHUNK_BYTES
-    assert chunk_steps(1, 1) == MAX_CHUNK_STEPS
+    assert chunk_steps(1, 1, 1) == MAX_CHUNK_STEPS
 
 
 @pytest.mark.parametrize(
@@ -445,7 +448,7 @@ def test_the_memory_of_a_chunk_is_bounded(rows, width):
 )
 def test_where_an_exception_came_from_is_known(broken, stage):
     """By the piece that raised it; what no piece raised was raised between them."""
-    recorder = Recorder(8, lambda chunk: None, copy=True)
+    recorder = Recorder(8, lambda chunk: None, ROW_SHAPES, copy=True)
     leaf = torch.zeros(1, requires_grad=True)
 
     def fail_at(name):
@@ -483,7 +486,7 @@ def test_where_an_exception_came_from_is_known(broken, stage):
 
 def test_what_a_step_starts_with_is_noted_where_it_is_copied():
     """The parameters at its first prediction, and the features that the model is given."""
-    recorder = Recorder(8, lambda chunk: None, copy=True)
+    recorder = Recorder(8, lambda chunk: None, ROW_SHAPES, copy=True)
     leaf = torch.zeros(1, requires_grad=True)
     predict = recorder.forward(lambda X: X * leaf)
     update = recorder.update(lambda _: None, [leaf])

@@ -11,9 +11,9 @@ import torch
 from harness.diagnosis import questions as asking
 from harness.diagnosis.questions import COMPONENTS, Reply, Served, questions
 from harness.engine.lockstep import COLUMNS
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.grading.replies import LONGEST, Parcel, pack, unpack
 from harness.isolation.codec import MalformedError
+from harness.pairs.linear import BUILTIN, SCRATCH
 
 ask: Any = asking.ask
 MSE = SCRATCH["mse"]

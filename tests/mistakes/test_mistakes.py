@@ -11,15 +11,16 @@ import pytest
 import torch
 
 from harness import cli
-from harness.engine.case import Case, UpdateRule
+from harness.engine.case import UpdateRule
 from harness.engine.comparison import compare
-from harness.engine.recipe import BUILTIN, PIECES, SCRATCH
+from harness.engine.recipe import PIECES
 from harness.errors import InputError
 from harness.mistakes.catalogue import MISTAKES, named, of, page, plain
 from harness.mistakes.data import Batches
 from harness.mistakes.loop import Loop
 from harness.mistakes.mistake import Component, based, optimizer_of
 from harness.mistakes.stateful import Adam, Momentum
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "mistakes.md"
 # Component, prefix of the ids, first stage, and the ids in their order: others rely on all of it.
@@ -59,7 +60,7 @@ sgd rmsprop parameter eps-inside-root
 sgd adam parameter no-bias-correction eps-inside-root eps-value beta2 coupled-decay step-from-zero
 sgd adam parameter second-moment-of-mean
 """
-SMALL = Case("small", "a tail, two epochs", num_examples=63, epochs=2)
+SMALL = LinearCase("small", "a tail, two epochs", num_examples=63, epochs=2)
 COMPONENTS: tuple[Component, ...] = get_args(Component)
 FORMS = [(mistake, form) for mistake in MISTAKES.values() for form in mistake.forms]
 # What `compare` does not look at, so that these pass it: they are for the probes of a component.

@@ -10,9 +10,11 @@ import torch
 from torch.nn import functional as F  # noqa: N812 - the name everyone knows
 
 import scratch
-from harness.engine.recipe import SCRATCH, Functional, Recipe
+from harness.engine.pieces import Functional
+from harness.engine.recipe import Recipe
 from harness.mistakes import softmax
 from harness.mistakes.softmax import MISTAKES, predicts
+from harness.pairs.linear import SCRATCH
 
 STAGES = ("prediction", "loss", "gradient")
 PIECES = {"softmax_regression": "model", "cross_entropy": "loss", "accuracy": "accuracy"}

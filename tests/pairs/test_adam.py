@@ -12,15 +12,17 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.case import Case, UpdateRule
+from harness.engine.case import UpdateRule
 from harness.engine.comparison import CaseComparison, compare
-from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.errors import InputError
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
 AGREES = ("identical", "rounding")
 RATES = (1e-3, 1e-2)
 ADAM = UpdateRule.of("adam")
-SHORT = Case("short", "25 steps, with tails", num_examples=43, epochs=5, lr=1e-2, optimizer=ADAM)
+SHORT = LinearCase(
+    "short", "25 steps, with tails", num_examples=43, epochs=5, lr=1e-2, optimizer=ADAM
+)
 # gradients near 1e-6 that stay there: eps, which is 1e-8, weighs a hundredth
 TINY = dataclasses.replace(
     SHORT, name="tiny", weight=(2e-6, -3.4e-6), bias=4.2e-6, noise=0.0, initial_std=1e-6, lr=1e-7
@@ -31,13 +33,13 @@ DECAYED = dataclasses.replace(
 )
 
 
-def judged(optimizer, case: Case) -> CaseComparison:
+def judged(optimizer, case: LinearCase) -> CaseComparison:
     """Hold the scratch side with this optimizer against torch's."""
     subject = dataclasses.replace(SCRATCH[case.form], name="subject", optimizer=optimizer)
     return compare(subject, None, [case]).cases[0]
 
 
-def hold(optimizer, case: Case) -> CaseComparison:
+def hold(optimizer, case: LinearCase) -> CaseComparison:
     """Judge a right optimizer; fail where it is not found right."""
     result = judged(optimizer, case)
     assert result.verdict in AGREES, result.why
@@ -278,7 +280,7 @@ def square_of_mean(p, g, s, lr, n):
     p.data = p.data - lr * root / (1 - 0.9**n) * s["m"] / (s["v"].sqrt() + 1e-8 * root)
 
 
-WRONG_ADAMS: dict[str, tuple[dict[str, Any], Any, Case]] = {
+WRONG_ADAMS: dict[str, tuple[dict[str, Any], Any, LinearCase]] = {
     "no bias correction": ({"corrected": False}, uncorrected, SHORT),
     "eps inside the root": ({"inside": True}, eps_inside, TINY),
     "eps inside the root, float64": ({"inside": True}, eps_inside, DOUBLE),

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from harness.engine.recipe import SCRATCH
 from harness.pairs import published
+from harness.pairs.linear import SCRATCH
 
 
 @pytest.fixture

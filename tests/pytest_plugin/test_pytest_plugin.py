@@ -18,9 +18,10 @@ import pytest
 
 import harness
 from harness.bench.paired import Duel
-from harness.engine.case import Case, named
 from harness.engine.comparison import compare
 from harness.errors import InputError
+from harness.pairs.catalogue import named
+from harness.pairs.linear import LinearCase
 from harness.pytest_plugin import INSTALL, Replay, checks
 from harness.report import environment
 
@@ -63,7 +64,7 @@ class Session:
 @pytest.fixture(scope="module")
 def all_of_torch():
     """Every part of torch that a comparison takes: an inner session must not import it again."""
-    assert compare(cases=[Case("one", "a single step", num_examples=1, epochs=1)]).cases
+    assert compare(cases=[LinearCase("one", "a single step", num_examples=1, epochs=1)]).cases
 
 
 @pytest.fixture
@@ -319,8 +320,8 @@ def test_functions_get_the_same_fresh_input(session):
 
 TRAIN = """
     from dataclasses import replace
-    from harness.engine.case import named
-    from harness.engine.recipe import BUILTIN, SCRATCH
+    from harness.pairs.catalogue import named
+    from harness.pairs.linear import BUILTIN, SCRATCH
 
     CASE = replace(named(["batch-over-n"])[0], epochs=2)
 
@@ -402,11 +403,11 @@ def test_without_pytest_benchmark_says_what_to_install(session):
 CHECKS = """
     import dataclasses
     import pytest
-    from harness import BUILTIN, SCRATCH, Case, checks
-    from harness.engine.case import named
+    from harness import BUILTIN, SCRATCH, LinearCase, checks
+    from harness.pairs.catalogue import named
 
     CASES = [dataclasses.replace(case, epochs=1) for case in named(["mse-d2", "tail-batch"])]
-    NOTHING = [Case("nothing", "labels that are not numbers", num_examples=2, bias=float("nan"))]
+    NOTHING = [LinearCase("nothing", "labels are NaN", num_examples=2, bias=float("nan"))]
 
     def wrong(y_hat, y):
         return BUILTIN["mse"].loss(y_hat, y) * 1.01

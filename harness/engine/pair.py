@@ -1,0 +1,131 @@
+"""One thing that can be written by hand and taken built in: the noun that the engine is general by.
+
+A pair says what is trained: its data, its parameters and how they lie, how predictions are read,
+what its two sides are and on which cases they are held against each other. It knows nothing of how
+anything is run or judged; the engine knows no pair. The pairs themselves stand in `harness.pairs`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.engine.case import Case, Data
+from harness.engine.recipe import Convention, Recipe
+
+# From predictions (m, ...) and labels (m, ...) to one number.
+Metric = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The shapes of what passes in a training, without the first axis, which is the rows.
+
+    `example_loss` is that of a loss per example; a loss may also be a single number.
+    """
+
+    features: tuple[int, ...]
+    labels: tuple[int, ...]
+    prediction: tuple[int, ...]
+    example_loss: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Numbers that are predicted for a row."""
+        return prod(self.prediction)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two sides of one form: written by hand, and built in."""
+
+    form: str
+    scratch: Recipe
+    builtin: Recipe
+
+    @property
+    def both(self) -> tuple[Recipe, Recipe]:
+        """Both."""
+        return self.scratch, self.builtin
+
+
+class Pair(ABC):
+    """What can be written by hand and taken built in.
+
+    `name` is what `svb compare --pair` takes, `title` says what it is, `source` where it is from.
+    `scalars` are parameters of one entry that are shown as a number, not as a list of one.
+    """
+
+    name: str
+    title: str
+    source: str
+    scalars: frozenset[str] = frozenset()
+
+    @cached_property
+    @abstractmethod
+    def forms(self) -> Mapping[str, Sides]:
+        """The ways in which both sides are written, by name, the plainest first."""
+
+    @cached_property
+    @abstractmethod
+    def cases(self) -> tuple[Case, ...]:
+        """What `svb compare` runs by default."""
+
+    @abstractmethod
+    def widths(self, case: Case) -> tuple[int, ...]:
+        """What the piece `model` of a recipe is called with."""
+
+    @abstractmethod
+    def layout(self, case: Case) -> dict[str, tuple[int, ...]]:
+        """The parameters' names and shapes, in the order and layout of the built-in side."""
+
+    @abstractmethod
+    def data(self, case: Case, generator: torch.Generator) -> Data:
+        """Draw the data and where the parameters start."""
+
+    @abstractmethod
+    def shapes(self, case: Case) -> Shapes:
+        """The shapes of features, labels, predictions and losses."""
+
+    @abstractmethod
+    def follows(self, convention: Convention) -> Sides:
+        """The two sides for answers that follow this convention."""
+
+    def is_bounded(self, case: Case) -> bool:
+        """Whether the sides' own models are sums of products in this case, without kinks."""
+        del case
+        return True
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """What a report shows beside the loss, of predictions and labels; by name."""
+        return {}
+
+    def subject(self, case: Case) -> Recipe:
+        """The side that is compared where nobody brings one."""
+        return self.forms[case.form].scratch
+
+    def reference(self, case: Case) -> Recipe:
+        """The side that it is held against."""
+        return self.forms[case.against or case.form].builtin
+
+    def landmarks(self, case: Case, data: Data) -> dict[str, Tensor]:
+        """Parameters (P,), float64, that stand beside the final ones: the truth, a minimiser."""
+        del case, data
+        return {}
+
+    def observations(self, case: Case, data: Data) -> Sequence[str]:
+        """What a reader of this case may wonder at."""
+        del case, data
+        return ()
+
+    def public_names(self) -> list[dict[str, Any]]:
+        """The names that both packages have for this pair, with what each side follows."""
+        return []

@@ -1,0 +1,150 @@
+"""Sides made of a package's pieces: the functional form, and the object form with its Trainer.
+
+Both forms are the same for every pair; what differs is the model, the loss and how they are read.
+`packages` is the one place that imports `scratch` and `builtin`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import builtin
+import scratch
+from harness.engine.pair import Sides
+from harness.engine.pieces import FreshEachEpoch, FunctionalSGD, Optimizers
+from harness.engine.recipe import PLAIN, Batch, Convention, Loss, Model, Reading, Recipe, Side
+
+PACKAGES: Mapping[str, ModuleType] = {"scratch": scratch, "builtin": builtin}
+
+
+def both(form: str, make: Callable[[ModuleType], Recipe]) -> Sides:
+    """Both sides of a form, made alike of the two packages; draws from no generator of the user."""
+    with torch.random.fork_rng(devices=[]):
+        return Sides(form, make(scratch), make(builtin))
+
+
+def functional(
+    package: ModuleType,
+    *,
+    convention: Convention,
+    init: Callable[..., tuple[Tensor, Tensor]],
+    model: Callable[..., Model],
+    loss: Loss,
+    reading: Reading = PLAIN,
+    bounded: bool = False,
+    metric: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Recipe:
+    """The functional form: a loss per example, the gradient of its sum, an update that divides.
+
+    `bounded` says that model and loss are sums of products.
+    """
+
+    def pieces(side: Side) -> dict[str, Callable[..., object]]:
+        return {
+            "net": lambda X, _w, _b: side.forward(X),
+            "loss": side.loss,
+            "update": lambda _params, _lr, length: side.update(length),
+        }
+
+    def loop(side: Side) -> None:
+        package.train(
+            side.data.features,
+            side.data.labels,
+            *side.parameters(),
+            side.lr,
+            side.case.epochs,
+            side.case.batch_size,
+            batches=lambda *_: side.loader,
+            **pieces(side),
+        )
+
+    def stepper(side: Side) -> Callable[[Batch], None]:
+        return lambda batch: package.train_batch(
+            *batch, *side.parameters(), side.lr, **pieces(side)
+        )
+
+    return Recipe(
+        name=f"{package.__name__} (functional)",
+        convention=convention,
+        batches=lambda features, labels, size, generator: FreshEachEpoch(
+            lambda: package.data_iter(size, features, labels, generator)
+        ),
+        init=init,
+        model=model,
+        loss=loss,
+        optimizer=lambda parameters, lr: FunctionalSGD(package.sgd, parameters, lr),
+        clip=package.clip_gradients,
+        loop=loop,
+        stepper=stepper,
+        reading=reading,
+        bounded=(model, loss) if bounded else (),
+        metric=metric,
+    )
+
+
+def objects(
+    package: ModuleType,
+    form: str,
+    *,
+    convention: Convention,
+    init: Callable[..., list[Tensor]],
+    model: Callable[..., Model],
+    loss: Loss,
+    reading: Reading = PLAIN,
+    bounded: bool = False,
+    metric: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Recipe:
+    """The object form: a mean loss, the package's Trainer, the case's own optimizer."""
+
+    def loop(side: Side) -> None:
+        _trainer(package, side).fit(side, side)
+
+    def stepper(side: Side) -> Callable[[Batch], None]:
+        trainer = _trainer(package, side)
+        trainer.prepare(side, side)
+        return trainer.fit_batch  # type: ignore[no-any-return]
+
+    return Recipe(
+        name=f"{package.__name__} ({form})",
+        convention=convention,
+        batches=lambda features, labels, size, generator: package.BatchLoader(
+            features, labels, size, generator=generator
+        ),
+        init=init,
+        model=model,
+        loss=loss,
+        optimizer=Optimizers(package),
+        clip=package.clip_gradients,
+        loop=loop,
+        stepper=stepper,
+        reading=reading,
+        bounded=(model, loss) if bounded else (),
+        metric=metric,
+    )
+
+
+def _trainer(package: ModuleType, side: Side) -> Any:
+    return package.Trainer(
+        side.case.epochs, side.case.clip, side.case.micro_batch_size, clip=side.clip
+    )
+
+
+def named_alike(names: list[str]) -> list[dict[str, Any]]:
+    """What each package follows under these public names, which both have."""
+    return [
+        {"name": name} | {side: _source(package, name) for side, package in PACKAGES.items()}
+        for name in sorted(names, key=str.lower)
+    ]
+
+
+def _source(package: ModuleType, name: str) -> str:
+    """What the docstring gives as its source; where it gives none, what it says at first."""
+    text = inspect.getdoc(getattr(package, name)) or ""
+    first, _, source = text.partition("Source: ")
+    return " ".join((source or first.partition("\n")[0]).split())
