@@ -25,9 +25,9 @@ class MixedDevicesError(RuntimeError):
 
 
 class WrappedTensor(Tensor):
-    """A tensor of this device: shape, strides and version are its own, the values are `inner`'s."""
+    """A tensor of this device: shape, strides and version of its own, values `held`."""
 
-    inner: Tensor
+    held: Tensor
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
@@ -44,13 +44,13 @@ class WrappedTensor(Tensor):
         return made
 
     def __init__(self, inner: Tensor) -> None:
-        self.inner = inner
+        self.held = inner
 
     def __repr__(self) -> str:  # type: ignore[override]
-        return f"WrappedTensor({self.inner!r})"
+        return f"WrappedTensor({self.held!r})"
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, _types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Run an operation on the values, and wrap what it gives."""
@@ -58,7 +58,7 @@ class WrappedTensor(Tensor):
 
     def tolist(self) -> list[Any]:
         """Plain numbers, which torch refuses to read out of a subclass."""
-        return self.inner.tolist()
+        return self.held.tolist()
 
 
 def _run(func: Any, *args: Any, **kwargs: Any) -> Any:
@@ -91,7 +91,7 @@ def _tensors(arguments: Iterable[Any]) -> Iterator[Tensor]:
 def _unwrapped(argument: Any) -> Any:
     if isinstance(argument, (list, tuple)):
         return [_unwrapped(part) for part in argument]
-    return argument.inner if isinstance(argument, WrappedTensor) else argument
+    return argument.held if isinstance(argument, WrappedTensor) else argument
 
 
 def _wrapped(given: Iterable[Tensor], value: Any) -> Any:
@@ -103,7 +103,7 @@ def _wrapped(given: Iterable[Tensor], value: Any) -> Any:
     for tensor in given:
         if tensor is value:  # a tensor of the CPU, copied to from here
             return tensor
-        if isinstance(tensor, WrappedTensor) and tensor.inner is value:
+        if isinstance(tensor, WrappedTensor) and tensor.held is value:
             if (tensor.shape, tensor.stride()) != (value.shape, value.stride()):
                 raise NotImplementedError("an operation changes the shape of a tensor in place")
             return tensor
@@ -147,7 +147,7 @@ def _with_data(plain: Any) -> property:
         if not any(wrapped):
             plain.__set__(self, other)
         elif all(wrapped) and self.shape == other.shape:
-            self.inner = other.inner  # type: ignore[attr-defined]
+            self.held = other.held  # type: ignore[attr-defined]
         else:
             values = other.detach()
             if isinstance(self, torch.nn.Parameter):
@@ -159,4 +159,4 @@ def _with_data(plain: Any) -> property:
 
 
 _libraries = _register()
-Tensor.data = _with_data(Tensor.data)  # type: ignore[assignment,method-assign]
+Tensor.data = _with_data(Tensor.data)  # type: ignore[assignment]

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.engine.case import Case, Data, UpdateRule
+from harness.engine.case import Case, UpdateRule
+from harness.pairs.linear import LinearData
 from harness.engine.pair import Metric, Pair, Shapes, Sides
 from harness.engine.pieces import FunctionalInputsFirst, InputsFirst
 from harness.engine.recipe import Convention, Model, Reading, Recipe
@@ -115,7 +116,7 @@ class Softmax(Pair):
         del case
         return Shapes((PIXELS,), (), (CLASSES,), ())
 
-    def data(self, case: Case, generator: torch.Generator) -> Data:
+    def data(self, case: Case, generator: torch.Generator) -> LinearData:
         """Digits in a drawn order, between 0 and 1, and a drawn weight; the bias starts at 0."""
         case = cast("SoftmaxCase", case)
         features, labels = digits()
@@ -125,7 +126,7 @@ class Softmax(Pair):
         if case.only is not None:
             labels = torch.full_like(labels, case.only)
         initial = (case.initial_std * weight, torch.zeros(CLASSES, dtype=torch.float64))
-        return Data(
+        return LinearData(
             case.placed(features[chosen]), case.placed(labels), tuple(map(case.placed, initial))
         )
 

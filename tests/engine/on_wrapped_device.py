@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.engine.comparison import CaseComparison
-from harness.engine.pieces import ObjectSGD
-from harness.engine.recipe import Recipe
-from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 from harness.pairs.linear_cases import CASES
+from harness.pairs.linear import LinearCase
+from harness.engine.comparison import CaseComparison
+from harness.engine.recipe import Batch, Recipe
+from harness.pairs.linear import BUILTIN, SCRATCH
+from harness.engine.pieces import ObjectSGD
 from tests.wrapped_device import NAME
 
 MSE = SCRATCH["mse"]
@@ -47,6 +48,7 @@ class AssignsData:
     def step(self) -> None:
         """Move every parameter to new memory."""
         for parameter in self.parameters:
+            assert parameter.grad is not None
             parameter.data = parameter.data - self.lr * parameter.grad
 
     def zero_grad(self) -> None:
@@ -63,25 +65,27 @@ class Served:
     ) -> None:
         self.whole, self.size, self.generator = (features, labels), size, generator
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+    def __iter__(self) -> Iterator[Batch]:
         order = torch.randperm(len(self.whole[0]), generator=self.generator).flip(0)
         for rows in order.to(self.whole[0].device).split(self.size):
             yield self.batch(rows)
 
-    def batch(self, rows: Tensor) -> tuple[Tensor, ...]:
+    def batch(self, rows: Tensor) -> Batch:
         """Features and labels of these rows."""
-        return tuple(part[rows] for part in self.whole)
+        X, y = self.whole
+        return X[rows], y[rows]
 
 
 class OneBuffer(Served):
     """Serves all batches in the same memory, written to past the versions."""
 
-    def batch(self, rows: Tensor) -> tuple[Tensor, ...]:
+    def batch(self, rows: Tensor) -> Batch:
         """The same, written over the batch before."""
         self.buffers = getattr(self, "buffers", super().batch(rows))
         for buffer, part in zip(self.buffers, self.whole, strict=True):
             buffer.data[: len(rows)] = part[rows]
-        return tuple(buffer[: len(rows)] for buffer in self.buffers)
+        X, y = self.buffers
+        return X[: len(rows)], y[: len(rows)]
 
 
 def stored_order(features: Tensor, labels: Tensor, size: int, _generator: object) -> Any:

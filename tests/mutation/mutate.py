@@ -5,7 +5,7 @@ judgement is left alone: docstrings, annotations, assertions, and what an f-stri
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
@@ -153,11 +153,11 @@ def _is_text(node: ast.BinOp) -> bool:
     )
 
 
-def _numbers(value: float) -> list[float]:
+def _numbers(value: float) -> Sequence[float]:
     """Twice and half as much; a whole number stays one, and 0 and 1 take their neighbours."""
-    if isinstance(value, float):
-        return [value * 2, value / 2] if value else [1.0]
-    return {0: [1], 1: [0, 2]}.get(value, [value * 2, value // 2])
+    if isinstance(value, int):
+        return {0: [1], 1: [0, 2]}.get(value, [value * 2, value // 2])
+    return [value * 2, value / 2] if value else [1.0]
 
 
 def _turned(call: ast.Call) -> Iterator[ast.Call]:
