@@ -7,7 +7,7 @@ answers that were written without the catalogue, in a worker like a learner's; a
 were written likewise, which run in this process: prove only with files that you trust. Right are
 both sides themselves, other answers and other optimizers. What the judge made of each is counted
 and held against its floor, and so is what came of the files and killed runs of `ordeal`. Not
-covered: a judge that is itself broken, see `GUARDS`.
+covered: a judge that is itself broken, which the tests marked `mutation` break on purpose.
 """
 
 from __future__ import annotations
@@ -571,33 +571,6 @@ HEADS = {
     "named": "named exactly",
     "wrongly": "wrongly named",
 }
-# What is broken in the judge on purpose, and the test that then has to fail.
-_JUDGE = "tests/engine/test_judge.py::test_a_broken_judge_is_noticed"
-_ENGINE = "tests/diagnosis/test_finding.py::test_a_broken_engine_is_noticed"
-GUARDS = {
-    "every tolerance times a million": f"{_JUDGE}[tolerance]",
-    "the batch never looked at": f"{_JUDGE}[no batch]",
-    "the prediction never looked at": f"{_JUDGE}[no prediction]",
-    "the loss never looked at": f"{_JUDGE}[no loss]",
-    "the gradient never looked at": f"{_JUDGE}[no gradient]",
-    "the parameter never looked at": f"{_JUDGE}[no parameter]",
-    "the subject held against itself": f"{_JUDGE}[itself]",
-    "the oracle rounded to float32": f"{_JUDGE}[coarse oracle]",
-    "only the first epoch compared": f"{_JUDGE}[first epoch]",
-    "NaN taken for anything": f"{_JUDGE}[NaN equal]",
-    "zeros on both sides taken for agreement": f"{_JUDGE}[zeros count]",
-    "a pass where nothing was compared": f"{_JUDGE}[default pass]",
-    "exceptions forgotten": f"{_JUDGE}[errors pass]",
-    "no forced run": f"{_JUDGE}[unforced]",
-    "everything equal up to rounding, for a diagnosis": f"{_ENGINE}[loose]",
-    "the second reply never looked at": f"{_ENGINE}[once_only]",
-    "a name guessed": f"{_ENGINE}[guesses]",
-    "all inputs of a question alike": f"{_ENGINE}[alike]",
-    "no question judged": f"{_ENGINE}[unjudged]",
-    "the question that only parts mistakes left out": f"{_ENGINE}[without_the_extra_question]",
-    "every mistake ruled out at a glance": f"{_ENGINE}[ruled_out]",
-    "every question passed": f"{_ENGINE}[pass_all]",
-}
 _PREFACE = """\
 # How often the judge is right
 
@@ -623,6 +596,10 @@ of its judging, with its process group, and called again, up to five times befor
 to its end. After each kill every result kept before must still be there, to the letter; in the end
 each must be there once, with the verdict that it has where nobody disturbs. A kill that came
 before the first answer was handed out, or after the last result, does not count and is tried again.
+"""
+_BROKEN = """\
+The project's tests break it on purpose, in one way after the other, and each has to be noticed:
+`python -m pytest -m mutation`.
 """
 _APART = """\
 `data.reseeded` and `data.shuffle-once` serve the same within one process: an order that is drawn
@@ -650,7 +627,7 @@ def page(proof: Proof) -> str:
         "Right ways to write it": _kinds(proof),
         "First seen at another stage than in the catalogue": _elsewhere(proof),
         "What cannot be told apart": _APART + _together(proof),
-        "What if the judge itself is broken": _broken_on_purpose(),
+        "What if the judge itself is broken": _BROKEN,
     }
     shown = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items() if text)
     return _PREFACE.format(seeds=proof.seeds) + shown
@@ -769,8 +746,3 @@ def _kinds(proof: Proof) -> str:
         shown = f": {', '.join(files)}" if files else ""
         lines += [f"- {what}, {sum(v.passed for v in these)} of {len(these)} passed{shown}\n"]
     return "".join(lines)
-
-
-def _broken_on_purpose() -> str:
-    heads = {"broken": "broken on purpose", "test": "kept by"}
-    return _markdown(heads, ({"broken": b, "test": f"`{t}`"} for b, t in GUARDS.items()))

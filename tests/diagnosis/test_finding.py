@@ -618,6 +618,7 @@ def test_all_checks_hold_on_the_engine_as_it_is():
     assert failing(CHECKS) == set()
 
 
+@pytest.mark.mutation
 @pytest.mark.parametrize("mutate", MUTATIONS)
 def test_a_broken_engine_is_noticed(mutate, monkeypatch):
     """By each of the named checks."""

@@ -310,6 +310,7 @@ def test_all_checks_hold_on_the_engine_as_it_is():
     assert failing() == set()
 
 
+@pytest.mark.mutation
 @pytest.mark.parametrize(("mutate", "noticed"), MUTATIONS, ids=NAMES)
 def test_a_broken_judge_is_noticed(mutate, noticed, monkeypatch):
     """At least the named checks fail, and the engine is whole again afterwards."""
