@@ -211,10 +211,11 @@ def _at_fault(wrong: CaseComparison) -> list[Finding]:
     base = footing(subject.convention)
     same = wrong.reference.convention == subject.convention
     reference = wrong.reference if same else base.builtin
+    kit = (*base.both, BUILTIN[base.form])
     own = [
         component
         for component, piece in PIECES.items()
-        if all(getattr(subject, piece) is not getattr(side, piece) for side in base.both)
+        if all(getattr(subject, piece) is not getattr(side, piece) for side in kit)
     ]
     findings = diagnose(
         subject,

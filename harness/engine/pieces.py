@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from harness.engine.case import OPTIMIZERS, UpdateRule
+from harness.engine.torch_import import without_compiler
 
 
 class Functional(nn.Module):
@@ -102,11 +103,14 @@ class Optimizers:
 
     package: ModuleType
     rule: UpdateRule = UpdateRule()  # noqa: RUF009 - it is frozen
+    compiler: bool = True  # whether torch's may import its compiler, as they do by themselves
 
     def __call__(self, parameters: list[Tensor], lr: float) -> ObjectSGD:
         """The optimizer of this rule over the parameters."""
-        made = getattr(self.package, OPTIMIZERS[self.rule.name])
-        return ObjectSGD(partial(made, **dict(self.rule.settings)), parameters, lr)
+        kind: Any = getattr(self.package, OPTIMIZERS[self.rule.name])
+        if not self.compiler:
+            kind = without_compiler(kind)
+        return ObjectSGD(partial(kind, **dict(self.rule.settings)), parameters, lr)
 
 
 class ObjectSGD:

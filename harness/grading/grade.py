@@ -22,7 +22,6 @@ from harness.diagnosis.finding import Cause, Finding, Replies, find
 from harness.diagnosis.questions import Question, Reply, Served
 from harness.engine.pair import Sides
 from harness.engine.seeding import old_objects_left_alone
-from harness.engine.torch_import import leave_compiler_out
 from harness.errors import InputError
 from harness.exercises import catalogue
 from harness.exercises.exercise import pack_calls, unpack_replies
@@ -189,7 +188,6 @@ class Grader:
         workshop: Workshop | None = None,
     ) -> None:
         self.seed = seed
-        leave_compiler_out()
         self.workshop = workshop or warmup.start(limits, jobs, answers=answers, seed=seed)
 
     def __enter__(self) -> Self:

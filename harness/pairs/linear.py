@@ -328,10 +328,12 @@ def _objects(package: ModuleType, *, half: bool) -> Recipe:
 
 @lru_cache(maxsize=8)
 def _following(convention: Convention) -> Sides:
+    name = "functional"
     if convention.reduction != "none":
-        return LINEAR.forms["object" if convention.half else "mse"]
-    form = LINEAR.forms["functional"]
-    if convention.half:
+        name = "object" if convention.half else "mse"
+    form = LINEAR.forms[name]
+    form = replace(form, builtin=sides.quick(form.builtin))
+    if name != "functional" or convention.half:
         return form
     twice = [
         replace(side, convention=convention, loss=loss, bounded=(side.model, loss))

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, optim
 
 import builtin
 import scratch
 from harness.engine.pair import Sides
 from harness.engine.pieces import FreshEachEpoch, FunctionalSGD, Optimizers
 from harness.engine.recipe import PLAIN, Batch, Convention, Loss, Model, Reading, Recipe, Side
+from harness.engine.torch_import import without_compiler
 
 PACKAGES: Mapping[str, ModuleType] = {"scratch": scratch, "builtin": builtin}
 
@@ -133,6 +136,18 @@ def _trainer(package: ModuleType, side: Side) -> Any:
     return package.Trainer(
         side.case.epochs, side.case.clip, side.case.micro_batch_size, clip=side.clip
     )
+
+
+def quick(recipe: Recipe) -> Recipe:
+    """A built-in side for judging, where torch's compiler is not worth its import."""
+    if isinstance(recipe.optimizer, Optimizers):
+        return replace(recipe, optimizer=replace(recipe.optimizer, compiler=False))
+    return replace(recipe, optimizer=partial(FunctionalSGD, _quick_sgd))
+
+
+def _quick_sgd(params: list[Tensor], lr: float, batch_size: int) -> None:
+    """As `builtin.sgd`."""
+    without_compiler(optim.SGD)(params, lr=lr / batch_size).step()  # type: ignore[call-arg]
 
 
 def named_alike(names: list[str]) -> list[dict[str, Any]]:

@@ -20,8 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.engine.case import Case, UpdateRule
-from harness.pairs.linear import LinearData
+from harness.engine.case import Case, Data, UpdateRule
 from harness.engine.pair import Metric, Pair, Shapes, Sides
 from harness.engine.pieces import FunctionalInputsFirst, InputsFirst
 from harness.engine.recipe import Convention, Model, Reading, Recipe
@@ -116,7 +115,7 @@ class Softmax(Pair):
         del case
         return Shapes((PIXELS,), (), (CLASSES,), ())
 
-    def data(self, case: Case, generator: torch.Generator) -> LinearData:
+    def data(self, case: Case, generator: torch.Generator) -> Data:
         """Digits in a drawn order, between 0 and 1, and a drawn weight; the bias starts at 0."""
         case = cast("SoftmaxCase", case)
         features, labels = digits()
@@ -126,7 +125,7 @@ class Softmax(Pair):
         if case.only is not None:
             labels = torch.full_like(labels, case.only)
         initial = (case.initial_std * weight, torch.zeros(CLASSES, dtype=torch.float64))
-        return LinearData(
+        return Data(
             case.placed(features[chosen]), case.placed(labels), tuple(map(case.placed, initial))
         )
 

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.pairs.linear_cases import CASES
-from harness.pairs.linear import LinearCase
 from harness.engine.comparison import CaseComparison
-from harness.engine.recipe import Batch, Recipe
-from harness.pairs.linear import BUILTIN, SCRATCH
 from harness.engine.pieces import ObjectSGD
+from harness.engine.recipe import Batch, Recipe
+from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
+from harness.pairs.linear_cases import CASES
 from tests.wrapped_device import NAME
 
 MSE = SCRATCH["mse"]
