@@ -47,4 +47,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
     home, _, there = _HOMES[name].partition(":")
-    return getattr(import_module(home), there or name)
+    try:
+        return getattr(import_module(home), there or name)
+    except AttributeError as error:  # else Python would say that there is no such name here
+        raise ImportError(f"{home} cannot be imported: {error}") from error

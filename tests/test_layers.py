@@ -27,9 +27,8 @@ FOLDERS = [
     "pytest_plugin",
 ]
 # The only ones that may import `scratch` and `builtin`.
-IMPORTS_PACKAGES = ("engine/recipe.py",)
+IMPORTS_PACKAGES = ("pairs/packages.py",)
 SEAMS = {  # imports upwards that are still to be cut
-    "engine/case.py": ["pairs"],
     "engine/comparison.py": ["diagnosis"],
     "mistakes/mistake.py": ["diagnosis"],
 }
@@ -208,7 +207,7 @@ def test_packages_control_allows():
         ("engine/trace.py", "import scratch", ["scratch"]),
         ("engine/trace.py", "def late():\n    import harness.grading.report", ["grading"]),
         ("engine/trace.py", "from harness.engine.case import Case", []),
-        ("engine/recipe.py", "import scratch\nimport builtin\nfrom harness import errors", []),
+        ("pairs/packages.py", "import scratch\nimport builtin\nfrom harness import errors", []),
         ("cli.py", "from harness.errors import InputError\nfrom harness import engine", []),
         ("report/files.py", "from . import plot", [".", "..plot"]),
     ],

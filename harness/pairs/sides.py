@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-import builtin
-import scratch
 from harness.engine.pair import Sides
 from harness.engine.pieces import FreshEachEpoch, FunctionalSGD, Optimizers
 from harness.engine.recipe import PLAIN, Batch, Convention, Loss, Model, Reading, Recipe, Side
 from harness.engine.torch_import import without_compiler
+from harness.pairs.packages import own_packages
 
+scratch, builtin = own_packages()
 PACKAGES: Mapping[str, ModuleType] = {"scratch": scratch, "builtin": builtin}
 
 
