@@ -208,7 +208,7 @@ def test_packages_control_allows():
         ("engine/trace.py", "def late():\n    import harness.grading.report", ["grading"]),
         ("engine/trace.py", "from harness.engine.case import Case", []),
         ("pairs/packages.py", "import scratch\nimport builtin\nfrom harness import errors", []),
-        ("cli.py", "from harness.errors import InputError\nfrom harness import engine", []),
+        ("cli/check.py", "from harness.errors import InputError\nfrom harness import engine", []),
         ("report/files.py", "from . import plot", [".", "..plot"]),
     ],
 )
