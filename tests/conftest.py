@@ -16,7 +16,7 @@ import harness
 ROOT = Path(__file__).resolve().parent.parent
 
 # An installed distribution has named the plugin to pytest by now; a bare checkout has not.
-PLUGIN = "harness.pytest_plugin"
+PLUGIN = "svb_pytest"
 pytest_plugins = ["pytester"] if PLUGIN in sys.modules else ["pytester", PLUGIN]
 
 # deadline: the first call into torch takes long, and says nothing about the code under test

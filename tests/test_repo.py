@@ -170,6 +170,10 @@ def test_the_wheel_holds_all_modules_and_data_and_no_tests(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    data = [file for name in ("templates", "data") for file in (ROOT / "harness" / name).glob("*")]
-    here = [*(file for name in PACKAGES for file in modules(name)), *data]
+    data = [
+        file
+        for name in ("report/templates", "pairs/data")
+        for file in (ROOT / "harness" / name).glob("*")
+    ]
+    here = [*(file for name in PACKAGES for file in modules(name)), *ROOT.glob("*.py"), *data]
     assert held == {file.relative_to(ROOT).as_posix() for file in here if file.is_file()}

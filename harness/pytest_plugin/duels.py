@@ -6,6 +6,8 @@ public hooks.
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
@@ -17,51 +19,48 @@ from harness.pytest_plugin.replay import REPLAY, SIDES, Replay, shared_name
 if TYPE_CHECKING:
     from harness.bench.paired import Duel
 
-INSTALL = "the `duel` fixture times through pytest-benchmark: run `pip install pytest-benchmark`."
+
+def check_timed(config: pytest.Config, *, timed: bool) -> None:
+    """UsageError where there is a limit for ratios, and this session would measure none."""
+    if hindrance := _hindrance(config, timed=timed):
+        message = f"--svb-fail-slower holds measured ratios against a limit, but {hindrance}."
+        raise pytest.UsageError(message)
 
 
-class NoDuels:
-    """What stands in for `Duels` where pytest-benchmark is not loaded."""
-
-    @pytest.fixture
-    def duel(self) -> None:
-        """Paired timing of two sides, which needs pytest-benchmark."""
-        pytest.fail(INSTALL, pytrace=False)
+def _hindrance(config: pytest.Config, *, timed: bool) -> str | None:
+    """Why this session would measure nothing; None where it measures."""
+    option = functools.partial(config.getoption, default=False)
+    if not timed:
+        return "pytest-benchmark is not loaded: run `pip install pytest-benchmark`"
+    if config.getoption("dist", "no") != "no" or "PYTEST_XDIST_WORKER" in os.environ:
+        return "pytest-benchmark times nothing under pytest-xdist: leave out `-n`"
+    if option("benchmark_disable") and not option("benchmark_enable"):
+        return "--benchmark-disable times nothing: leave it out"
+    if option("benchmark_skip") and not option("benchmark_only"):
+        return "--benchmark-skip times nothing: leave it out"
+    return None
 
 
 class Duels:
-    """The duels of one session: measured once for both sides, kept, reported, held to a limit."""
+    """The duels of one session: measured once for both sides, kept, reported, held to a limit.
 
-    def __init__(self, limit: float | None) -> None:
-        self.limit = limit
+    `saved_torch` is what a saved run says of torch, once it has been read.
+    """
+
+    sides = SIDES
+
+    def __init__(self, limit: float | None, saved_torch: dict[str, object]) -> None:
+        self.limit, self.saved_torch = limit, saved_torch
         self.refusals: dict[str, str | None] = {}  # by the duel's name; None: the sides agree
         self.measured: dict[str, Duel] = {}  # by the duel's name
         self.untimed: set[str] = set()
         self.names: dict[str, str] = {}  # the duel's name by the id of each of its tests
         self.earlier: dict[str, dict[str, Any]] = {}  # the saved ratio by the duel's name
         self.torch: dict[str, object] = {}
-        self.saved_torch: dict[str, object] = {}
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Two tests of one, next to each other because this comes after the test's own."""
-        if "svb_side" in metafunc.fixturenames:
-            metafunc.parametrize("svb_side", SIDES, indirect=True)
-
-    @pytest.fixture
-    def svb_side(self, request: pytest.FixtureRequest) -> str:
-        """Which side of the duel this test stands for in pytest-benchmark's table."""
-        side: str = request.param
-        return side
-
-    @pytest.fixture
-    def duel(self, request: pytest.FixtureRequest, svb_side: str, benchmark: Any) -> DuelFixture:
-        """Paired timing of two sides that agree; both are rows of pytest-benchmark's table.
-
-        `duel(first, second, agree=torch.testing.assert_close)` times two functions,
-        `duel.train(SCRATCH["mse"], BUILTIN["mse"], case)` two recipes.
-        """
-        return DuelFixture(self, request.node, svb_side, benchmark)
+    def fixture(self, item: pytest.Function, side: str, benchmark: Any) -> DuelFixture:
+        """What the fixture `duel` is for a test that stands for one side."""
+        return DuelFixture(self, item, side, benchmark)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -107,16 +106,6 @@ class Duels:
         """Torch's version, threads and device, where anything was measured."""
         if self.torch:
             machine_info["torch"] = self.torch
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_benchmark_compare_machine_info(
-        self, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
-    ) -> None:
-        """Put off comparing torch: this is called before a test has set its threads or device."""
-        machine_info.pop("torch", None)
-        saved = compared_benchmark["machine_info"].get("torch")
-        if saved:
-            machine_info["torch"] = self.saved_torch = saved
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_benchmark_group_stats(self, benchmarks: list[dict[str, Any]]) -> None:

@@ -5,12 +5,10 @@ but for the worker of an answer.
 """
 
 import builtins
-import importlib
 import json
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +20,13 @@ from harness.engine.comparison import compare
 from harness.errors import InputError
 from harness.pairs.catalogue import named
 from harness.pairs.linear import LinearCase
-from harness.pytest_plugin import INSTALL, Replay, checks
+from harness.pytest_plugin import checks
+from harness.pytest_plugin.replay import Replay
 from harness.report import environment
+from svb_pytest import INSTALL
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGINS = ("-p", "pytest_benchmark.plugin", "-p", "harness.pytest_plugin")
+PLUGINS = ("-p", "pytest_benchmark.plugin", "-p", "svb_pytest")
 EQUAL = """
     import pytest
 
@@ -600,13 +600,7 @@ def test_plugin_does_not_load_torch(tmp_path, monkeypatch, imported, found):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (loaded,) = [line.split() for line in done.stdout.splitlines() if line.startswith("LOADED")]
-    assert "harness.pytest_plugin" in loaded
+    assert "svb_pytest" in loaded
+    assert "harness.pytest_plugin" not in loaded
     assert ("torch" in loaded) is found
     assert "numpy" not in loaded
-
-
-def test_entry_point_names_the_plugin():
-    """What an installed distribution tells pytest to load is this module."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    (named_module,) = project["entry-points"]["pytest11"].values()
-    assert importlib.import_module(named_module).checks is checks
