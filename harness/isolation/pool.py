@@ -39,7 +39,7 @@ from typing import Any, Self
 from harness.errors import InputError
 from harness.isolation.codec import MalformedError, Message, decode, encode
 from harness.isolation.confine import Limits
-from harness.isolation.supervisor import (
+from harness.isolation.frames import (
     Failure,
     readable_text,
     receive_body,

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from harness.isolation import supervisor
-from harness.isolation.supervisor import (
+from harness.isolation import call, supervisor
+from harness.isolation.frames import (
     HEADER_BYTES,
     Failure,
     readable_text,
@@ -77,7 +77,7 @@ def test_a_frame_that_is_cut_short_is_an_end(wires, sent):
 )
 def test_a_failure_told_by_a_child_is_one_of_its_own(data, failure):
     """It cannot claim what only the warden can know, nor write more than a sentence."""
-    assert supervisor._failure_told(data) == failure
+    assert call._failure_told(data) == failure
 
 
 @pytest.mark.parametrize("depth", [0, 1100])
@@ -95,13 +95,13 @@ def test_a_folder_is_removed_however_deep(tmp_path, depth):
     os.fchmod(here, 0)
     os.close(here)
     os.close(start)
-    supervisor._remove(str(folder))
+    call._remove(str(folder))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_memory_of_a_child_is_its_own():
     """A forked child that writes to it changes nothing here."""
-    memory = supervisor._memory(16)
+    memory = call._memory(16)
     child = os.fork()
     if not child:
         memory[:2] = b"xx"
