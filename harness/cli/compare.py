@@ -35,6 +35,11 @@ def add(commands: Commands) -> None:
         help="run this case only; may be given several times (svb list cases)",
     )
     parser.add_argument(
+        "--pair",
+        metavar="NAME",
+        help="what is compared: linear, where nothing else is said, or another (svb list pairs)",
+    )
+    parser.add_argument(
         "--data",
         metavar="FILE",
         help="train on a CSV file of numbers, or on a bundled set (diabetes)",
@@ -64,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     name, cases = _chosen(arguments)
     out = arguments.out or Path("reports") / name
     files.check_writable(out)
-    comparison = _run(name, cases, printed=not (arguments.case or arguments.data))
+    comparison = _run(name, cases, printed=not (arguments.case or arguments.data or arguments.pair))
     found = comparison.to_dict()
     written = files.write(found, out)
     print_report(found, arguments.format)
@@ -100,7 +105,7 @@ def _run(name: str, cases: list[Case], *, printed: bool) -> Comparison:
 def _chosen(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     """The name of the run and its cases, with what was asked for put in."""
     from harness.engine.case import devices
-    from harness.pairs.catalogue import named
+    from harness.pairs.catalogue import named, named_pair
 
     if arguments.target and not arguments.data:
         raise InputError("--target names a column of a file; say which one with --data FILE.")
@@ -109,8 +114,11 @@ def _chosen(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     if arguments.data:
         name, cases = _on_table(arguments)
     else:
-        cases = list(named(arguments.case))
+        pair = named_pair(arguments.pair) if arguments.pair else None
+        cases = list(named(arguments.case, pair))
         name = "-".join(case.name for case in cases) if arguments.case else "default"
+        if pair and not arguments.case:
+            name = pair.name
     if arguments.device and arguments.device not in devices():
         raise InputError(
             f"--device {arguments.device}: there is no such device here; take one of "
@@ -124,14 +132,20 @@ def _chosen(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
 
 def _on_table(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     """The cases on the reader's own table: all three forms, or those asked for."""
-    from harness.pairs.catalogue import named
-    from harness.pairs.linear_cases import on_table
+    from harness.pairs.catalogue import named_pair
+    from harness.pairs.linear import LINEAR
+    from harness.pairs.linear_cases import named_linear, on_table
     from harness.pairs.table import load_table
 
+    if arguments.pair and named_pair(arguments.pair) is not LINEAR:
+        raise InputError(
+            f"--data trains a linear regression; leave out --pair {arguments.pair}, or --data."
+        )
     table = load_table(
         Path(arguments.data), arguments.target, standardise=not arguments.no_standardise
     )
-    return table.name, on_table(table, named(arguments.case) if arguments.case else None)
+    chosen = named_linear(arguments.case) if arguments.case else None
+    return table.name, [*on_table(table, chosen)]
 
 
 def print_report(found: dict[str, Any], form: str) -> None:

@@ -23,7 +23,8 @@ def add(commands: Commands) -> None:
         "what",
         choices=("cases", "mistakes", "exercises", "pairs", "proof"),
         help="cases: what svb compare runs; mistakes: the known ones, with hint and fix; "
-        "pairs: what stands by hand beside what is built in; "
+        "pairs: what can be compared, and with its name what stands by hand beside what is "
+        "built in; "
         "exercises: those of the book that svb check can judge, with what to write; proof: how "
         "often svb check is right, and what it withstands, tried anew, which takes minutes",
     )
@@ -31,7 +32,7 @@ def add(commands: Commands) -> None:
         "id",
         nargs="?",
         metavar="ID",
-        help="one mistake or exercise, in full; of proof the folder of answers to try "
+        help="one mistake, exercise or pair, in full; of proof the folder of answers to try "
         "(default: tests/corpus where there is one)",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text")
@@ -52,17 +53,22 @@ def run(arguments: argparse.Namespace) -> int:
         return _list_exercises(arguments.id, arguments.format)
     if arguments.what == "proof":
         return _list_proof(arguments)
-    if arguments.what == "pairs" and not arguments.id:
-        return _list_pairs(arguments.format)
+    if arguments.what == "pairs":
+        return _list_pairs(arguments.id, arguments.format)
     if arguments.id:
         raise InputError(
             f"svb list {arguments.what} shows them all; leave out {arguments.id!r}, or take "
             "`svb list mistakes ID`."
         )
-    from harness.pairs.linear_cases import CASES
+    from harness.pairs.catalogue import PAIRS
 
-    rows = [{"name": case.name, "purpose": case.purpose} for case in CASES]
-    return print_rows(rows, {"name": "case", "purpose": "what it is for"}, arguments.format)
+    rows = [
+        {"name": case.name, "pair": pair.name, "purpose": case.purpose}
+        for pair in PAIRS.values()
+        for case in pair.cases
+    ]
+    heads = {"name": "case", "pair": "pair", "purpose": "what it is for"}
+    return print_rows(rows, heads, arguments.format)
 
 
 def _list_mistakes(id: str | None, form: str) -> int:  # noqa: A002 - as the argument is called
@@ -96,12 +102,25 @@ def _list_exercises(name: str | None, form: str) -> int:
     return 0
 
 
-def _list_pairs(form: str) -> int:
-    """Every public name that both packages have, with what each side follows."""
-    from harness.engine.recipe import pairs
+def _list_pairs(name: str | None, form: str) -> int:
+    """All pairs in a line each, or the public names that both packages have for one of them."""
+    from harness.pairs.catalogue import PAIRS, named_pair
 
+    if name is None:
+        rows: list[dict[str, object]] = [
+            {
+                "name": pair.name,
+                "title": pair.title,
+                "forms": ", ".join(pair.forms),
+                "cases": len(pair.cases),
+                "source": pair.source,
+            }
+            for pair in PAIRS.values()
+        ]
+        heads = {"name": "pair", "title": "what it is", "forms": "forms", "cases": "cases"}
+        return print_rows(rows, heads, form)
     heads = {"name": "name", "scratch": "by hand, after", "builtin": "built in"}
-    return print_rows(pairs(), heads, form)
+    return print_rows(named_pair(name).public_names(), heads, form)
 
 
 def _list_proof(arguments: argparse.Namespace) -> int:

@@ -49,6 +49,6 @@ def print_rows(rows: list[dict[str, Any]], heads: dict[str, str], form: str) -> 
 
     table = Table(*heads.values(), box=None)
     for row in rows:
-        table.add_row(*(row[name] for name in heads))
+        table.add_row(*(str(row[name]) for name in heads))
     console_on(sys.stdout).print(table)
     return 0

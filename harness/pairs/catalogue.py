@@ -25,15 +25,17 @@ def named_pair(name: str) -> Pair:
     raise InputError(f"there is no pair {name!r}{meant} `svb list pairs` shows them all.")
 
 
-def named(names: list[str] | None = None, pair: Pair = LINEAR) -> tuple[Case, ...]:
-    """The default cases of a pair with these names, all where none is given.
+def named(names: list[str] | None = None, pair: Pair | None = None) -> tuple[Case, ...]:
+    """Cases with these names, of one pair or of any; all of the pair where no name is given.
 
-    Raises InputError for a name that is not in the table.
+    Without either those of linear regression. Raises InputError for a name that is in no table.
     """
     if not names:
-        return pair.cases
-    table = {case.name: case for case in pair.cases}
+        return (pair or LINEAR).cases
+    pairs = [pair] if pair else PAIRS.values()
+    table = {case.name: case for each in pairs for case in each.cases}
     for name in names:
         if name not in table:
-            raise InputError(f"there is no case {name!r}; `svb list cases` shows them all.")
+            of = f" of the pair {pair.name!r}" if pair else ""
+            raise InputError(f"there is no case {name!r}{of}; `svb list cases` shows them all.")
     return tuple(table[name] for name in dict.fromkeys(names))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.engine.case import UpdateRule
+from harness.errors import InputError
 from harness.pairs.linear import Form, LinearCase
 
 if TYPE_CHECKING:
@@ -221,6 +222,17 @@ CASES: tuple[LinearCase, ...] = (
         lr=0.01,
     ),
 )
+
+
+def named_linear(names: list[str]) -> list[LinearCase]:
+    """The cases with these names; InputError for one that is none of linear regression."""
+    table = {case.name: case for case in CASES}
+    for name in names:
+        if name not in table:
+            raise InputError(
+                f"there is no case {name!r} of linear regression; `svb list cases` shows them all."
+            )
+    return [table[name] for name in dict.fromkeys(names)]
 
 
 def on_table(table: Table, cases: Sequence[LinearCase] | None = None) -> list[LinearCase]:

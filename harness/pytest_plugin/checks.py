@@ -53,8 +53,8 @@ def checks(
     Raises InputError for an `allow` that cannot be allowed.
     """
     from harness.engine.case import devices
-    from harness.pairs.catalogue import named
     from harness.errors import InputError
+    from harness.pairs.catalogue import named
 
     if wrong := sorted(set(allow) - {"inconclusive", "error"}):
         raise InputError(

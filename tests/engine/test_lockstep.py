@@ -14,7 +14,15 @@ import torch
 import scratch
 from harness.engine import lockstep
 from harness.engine.comparison import compare
-from harness.engine.lockstep import COLUMNS, Ending, Forced, PairedChunks, UntrainableError, forced, run
+from harness.engine.lockstep import (
+    COLUMNS,
+    Ending,
+    Forced,
+    PairedChunks,
+    UntrainableError,
+    forced,
+    run,
+)
 from harness.engine.oracle import Expectation, Oracle
 from harness.engine.pieces import Functional, FunctionalSGD
 from harness.engine.seeding import determinism
