@@ -381,10 +381,11 @@ def _check(arguments: argparse.Namespace) -> int:
 
     keep = arguments.out is not None or arguments.format == "gradescope"
     entries = classroom.collect(arguments.paths, keep_absent=keep)
-    roles, limits = classroom.parse_roles(arguments.map), _limits(arguments)
+    limits = _limits(arguments)
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(entries))
     seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
     with warmup.start(limits, jobs, answers=len(entries), seed=seed) as workshop:
+        roles = classroom.parse_roles(arguments.map)  # torch with it, beside the workshop
         return _check_in(workshop, arguments, entries, roles, seed)
 
 

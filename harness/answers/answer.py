@@ -31,6 +31,9 @@ from harness.answers.source import Source
 from harness.answers.stubs import d2l, stand_ins
 from harness.answers.style import Manner
 from harness.answers.top_level import Loop, State
+from harness.engine.components import LOOP, LOSS, OPTIMIZER
+from harness.engine.components.contract import BY_ROLE, ROLES
+from harness.engine.components.role import CLASSES, OPTIMIZER_CLASS, ClassRole
 from harness.engine.lockstep import seed_all
 from harness.engine.recipe import Convention, Recipe
 
@@ -107,9 +110,10 @@ class Answer:
         """The parts of a class that can be judged each for itself: of the model class, those of
         "__init__", "forward" and "loss" that it has; `recipe` takes "LinearRegressionScratch.loss".
         """
-        if component != "LinearRegressionScratch" or not self.has(component):
+        role = BY_ROLE[component]
+        if not isinstance(role, ClassRole) or not self.has(component):
             return []
-        return [part for part in object_form.PARTS if self.line(f"{component}.{part}")]
+        return [part for part in role.methods if self.line(f"{component}.{part}")]
 
     def line(self, component: str) -> int | None:
         """Where a component, or a part of a class, is written; None where the file has none."""
@@ -118,7 +122,7 @@ class Answer:
             return self.pieces[name].line
         return self.methods.get(name, {}).get(part)
 
-    def convention(self, component: str = "squared_loss") -> Convention | None:
+    def convention(self, component: str = LOSS.name) -> Convention | None:
         """How the file scales its loss; None where it has no such component."""
         name = component.partition(".")[0]
         return detect.convention(self, component) if self.has(name) else None
@@ -185,7 +189,7 @@ def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> 
     generators are seeded before the file runs.
     """
     reading = _Reading.of(source, roles)
-    seen = Seen({a.found.name: a.component for a in reading.assigned.values()})
+    seen = Seen({a.found.name: a.role.name for a in reading.assigned.values()})
     with _prepared(source, seed) as (namespace, finder):
         run = _Run(source, namespace, flags=_future(reading.statements))
         for statement in reading.statements:
@@ -274,16 +278,16 @@ def _find_classes(
     """The object form: the model class and the optimizer class, with the lines of their methods."""
     added = known.added_methods(statements)
     chosen = known.models(found, added)
-    for role in known.CLASSES:
-        definition = chosen.get(role.component)
+    for role in CLASSES:
+        definition = chosen.get(role.name)
         value = answer.namespace.get(definition.name) if definition else None
         if definition is None or not isinstance(value, type):
             continue
         methods = known.methods_of(definition, added, found)
-        answer.methods[role.component] = {
+        answer.methods[role.name] = {
             name: node.lineno for name, node in methods.items() if not known.is_stub(node)
         }
-        answer.pieces[role.component] = pieces.made(
+        answer.pieces[role.name] = pieces.made(
             role,
             definition.name,
             value,
@@ -301,20 +305,20 @@ def _find_trainer(
     added = known.added_methods(statements)
     chosen = known.models(found, added)
     own, line = None, 0
-    if "Trainer" in chosen:
-        own, line = answer.namespace.get(chosen["Trainer"].name), chosen["Trainer"].line
+    if trainer := chosen.get(known.TRAINER.name):
+        own, line = answer.namespace.get(trainer.name), trainer.line
     for name, methods in added.items():
         if name.endswith("Trainer") and {"fit_epoch", "fit"} & methods.keys():
             own = own or getattr(answer.namespace.get(name.partition(".")[0]), "Trainer", None)
             line = min(node.lineno for node in methods.values())
-    if "train" in answer.pieces or not isinstance(own, type):
+    if LOOP.name in answer.pieces or not isinstance(own, type):
         return
     made = pieces.made(
         known.TRAINER, own.__name__, own, line, stub=False, constants={}, reads=set()
     )
     fit = object_form.Fit(made)
-    answer.pieces["train"] = Piece(
-        "train", own.__name__, fit, line, arguments=object_form.FIT_ARGUMENTS
+    answer.pieces[LOOP.name] = Piece(
+        LOOP.role, own.__name__, fit, line, arguments=object_form.FIT_ARGUMENTS
     )
 
 
@@ -332,18 +336,18 @@ def _find_loop(
         if any(answer.namespace[name] is piece.function for name in named)
     )
     _find_grad_mode(answer, uses)
-    if "train" in answer.pieces:
+    if LOOP.name in answer.pieces:
         return
     answer.loop = top_level.find(
         statements, answer.pieces, answer.namespace, answer.source.name, states
     )
     if answer.loop:
-        answer.pieces["train"] = answer.loop.piece
+        answer.pieces[LOOP.name] = answer.loop.piece
 
 
 def _find_grad_mode(answer: Answer, uses: known.Uses) -> None:
     """Updates that the file, or the book's Trainer, calls under `torch.no_grad()`."""
-    for component in ("sgd", "SGD"):
+    for component in (OPTIMIZER.name, OPTIMIZER_CLASS.name):
         piece = answer.pieces.get(component)
         if piece is None:
             continue
@@ -369,8 +373,8 @@ def _find(
         if callable(value):
             answer.pieces[component] = _piece(answer, component, given.found, value, uses)
     last = {f.name: f for f in found}
-    for role in known.ROLES:
-        component = role.component
+    for role in ROLES:
+        component = role.name
         for name in [mapped[component]] if component in mapped else role.names:
             value = namespace.get(name)
             # the contract's own name counts, whatever else looks like it
@@ -402,7 +406,7 @@ def _piece(
 ) -> Piece:
     reads = pieces.reads_of(value, answer.namespace)
     return pieces.made(
-        known.BY_COMPONENT[component],
+        BY_ROLE[component],
         found.name,
         value,
         found.line,

@@ -32,9 +32,19 @@ from torch.overrides import TorchFunctionMode
 from harness.answers import doubles as understudies
 from harness.answers.component import Piece, codes, reads_of
 from harness.answers.object_form import parameters
-from harness.answers.roles import BY_COMPONENT, KINDS
+from harness.answers.roles import KINDS
 from harness.answers.style import File, Habits
 from harness.engine.case import Case
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    INITIALISATION,
+    LOSS,
+    MODEL,
+    OPTIMIZER,
+    Component,
+)
+from harness.engine.components.role import MODEL_CLASS, OPTIMIZER_CLASS, Role
 from harness.engine.recipe import Batch, Optimizer, Recipe, Side
 
 Pair = tuple[Tensor, Tensor]
@@ -219,12 +229,12 @@ class Conductor:
         reads = reads_of(piece.function, file.namespace)
         self.fakes = {name: fake for name, (_, fake) in fakes.items()}
         called = {component for name, (component, _) in fakes.items() if name in reads}
-        called |= {component for kind in taken for component in _HANDED.get(kind, ())}
+        called |= {component for component in COMPONENTS if taken & {*component.handed_as}}
         objects = {self.model, self.make_model} & {self.fakes[n] for n in reads & {*self.fakes}}
         if objects or "model" in taken:
-            called |= {"linreg", "squared_loss"}
-        self.calls = called
-        self.cuts_itself = "data_iter" not in called
+            called |= {MODEL, LOSS}
+        self.calls: set[Component[Any]] = called
+        self.cuts_itself = DATA_ITERATOR not in called
         self.once = self.manner.once
         self.where: Callable[[Any], Pair | None] = self._by_kind
         self.frame: FrameType | None = None
@@ -299,7 +309,7 @@ class Conductor:
         grad = self._grad(autograd.grad)
         grads = {name: grad for name, value in namespace.items() if value is autograd.grad}
         backward = self._backward(autograd.backward)
-        inline = self.cuts_itself and not {"linreg", "squared_loss"} & self.calls
+        inline = self.cuts_itself and not {MODEL, LOSS} & self.calls
         with (
             Cuts(self) if inline else nullcontext(),
             patch.dict(namespace, self.fakes | grads),
@@ -308,45 +318,51 @@ class Conductor:
         ):
             yield
 
-    def _fakes(self) -> dict[str, tuple[str, Callable[..., Any]]]:
+    def _fakes(self) -> dict[str, tuple[Component[Any], Callable[..., Any]]]:
         """The side's pieces under the names that the file has for its own, or misses."""
-        fakes: dict[str, tuple[str, Callable[..., Any]]] = {}
-        namespace = self.file.namespace
-        for component, fake in (
-            ("data_iter", self.batches),
-            ("linreg", self.net),
-            ("squared_loss", self.loss),
-            ("mse_loss", self.loss),
-            ("sgd", self.update),
-            ("init_params", self.init),
-        ):
-            piece = self.file.pieces.get(component)
-            own = [n for n, v in namespace.items() if piece and v is piece.function]
-            known = () if piece else BY_COMPONENT[component].names
-            missing = [n for n in known if n not in namespace and not hasattr(builtins, n)]
-            calls = "squared_loss" if component == "mse_loss" else component
-            fakes |= dict.fromkeys((*own, *missing), (calls, fake))
+        fakes: dict[str, tuple[Component[Any], Callable[..., Any]]] = {}
+        pieces: tuple[tuple[Component[Any], Callable[..., Any]], ...] = (
+            (DATA_ITERATOR, self.batches),
+            (MODEL, self.net),
+            (LOSS, self.loss),
+            (OPTIMIZER, self.update),
+            (INITIALISATION, self.init),
+        )
+        for component, fake in pieces:
+            for role in component.roles:
+                fakes |= dict.fromkeys(self._names_of(role), (component, fake))
         return fakes | self._object_fakes()
 
-    def _object_fakes(self) -> dict[str, tuple[str, Any]]:
+    def _names_of(self, role: Role) -> Iterator[str]:
+        """What the file calls a piece; where it has none, what it may call one that is missing."""
+        piece, namespace = self.file.pieces.get(role.name), self.file.namespace
+        if piece:
+            yield from (name for name, value in namespace.items() if value is piece.function)
+            return
+        for name in role.names:
+            if name not in namespace and not hasattr(builtins, name):
+                yield name
+
+    def _object_fakes(self) -> dict[str, tuple[Component[Any], Any]]:
         """The same for the object form: the classes, and what has been made of them."""
-        fakes: dict[str, tuple[str, Any]] = {}
+        fakes: dict[str, tuple[Component[Any], Any]] = {}
         optimizer = understudies.Optimizer(self, self.side.lr, self.passed)
-        for component, calls, understudy, make in (
-            ("LinearRegressionScratch", "linreg", self.model, self.make_model),
-            ("SGD", "sgd", optimizer, self.make_optimizer),
-        ):
-            piece = self.file.pieces.get(component)
+        classes: tuple[tuple[Role, Component[Any], Any, Callable[..., Any]], ...] = (
+            (MODEL_CLASS, MODEL, self.model, self.make_model),
+            (OPTIMIZER_CLASS, OPTIMIZER, optimizer, self.make_optimizer),
+        )
+        for role, component, understudy, make in classes:
+            piece = self.file.pieces.get(role.name)
             for name, value in self.file.namespace.items() if piece else ():
                 if piece and value is piece.function:
-                    fakes[name] = (calls, make)
+                    fakes[name] = (component, make)
                 elif piece and isinstance(value, piece.function):
-                    fakes[name] = (calls, understudy)
+                    fakes[name] = (component, understudy)
         return fakes
 
     def _names(self) -> list[str]:
         """What the model class calls its weight and its bias."""
-        piece = self.file.pieces.get("LinearRegressionScratch")
+        piece = self.file.pieces.get(MODEL_CLASS.name)
         with suppress(Exception, SystemExit):  # a class that cannot be made is judged elsewhere
             if piece:
                 return [*parameters(piece(num_inputs=self.side.case.d, lr=0.1, sigma=0.01))]
@@ -363,7 +379,7 @@ class Conductor:
 
     def make_optimizer(self, *args: Any, **kwargs: Any) -> understudies.Optimizer:
         """Stands for the optimizer class."""
-        values = self._called("SGD", args, kwargs)
+        values = self._called((OPTIMIZER_CLASS,), args, kwargs)
         pair = _pair(list(values.get("params", ()))) or self.passed
         return understudies.Optimizer(self, float(values.get("lr", self.side.lr)), pair)
 
@@ -381,18 +397,17 @@ class Conductor:
 
     # What the loop calls instead of the file's pieces.
 
-    def _called(self, component: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _called(self, roles: Sequence[Role], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The arguments of a call by kind, in the order of the file's own signature."""
-        piece = self.file.pieces.get(component)
-        if component == "squared_loss" and piece is None:
-            piece = self.file.pieces.get("mse_loss")
+        pieces = (self.file.pieces.get(role.name) for role in roles)
+        piece = next(filter(None, pieces), None)
         if piece is not None and piece.arguments is not None:
             return piece.bound(*args, **kwargs)
-        return dict(zip(BY_COMPONENT[component].takes, args, strict=False)) | kwargs
+        return dict(zip(roles[0].takes, args, strict=False)) | kwargs
 
     def batches(self, *args: Any, **kwargs: Any) -> Loader:
         """Stands for the file's `data_iter`: the side's batches, once or again and again."""
-        self._called("data_iter", args, kwargs)
+        self._called(DATA_ITERATOR.roles, args, kwargs)
         return Loader(self, once=self.once)
 
     def init(self, *args: Any, **kwargs: Any) -> Pair:
@@ -406,7 +421,7 @@ class Conductor:
 
     def net(self, *args: Any, **kwargs: Any) -> Tensor:
         """Stands for the file's `linreg`."""
-        values = self._called("linreg", args, kwargs)
+        values = self._called(MODEL.roles, args, kwargs)
         X = values["X"]
         pair = _pair(values.get("params")) or _pair((values.get("w"), values.get("b")))
         return self._predicted(X, pair or self._by_name() or self.live, flat=self.manner.flat)
@@ -437,7 +452,7 @@ class Conductor:
 
     def loss(self, *args: Any, **kwargs: Any) -> Tensor:
         """Stands for the file's loss, per example or its mean, as the file's own gives it."""
-        values = self._called("squared_loss", args, kwargs)
+        values = self._called(LOSS.roles, args, kwargs)
         return self._lost(values["y_hat"], values["y"], flat=self.manner.flat)
 
     def _lost(self, y_hat: Tensor, y: Tensor, *, flat: bool) -> Tensor:
@@ -454,7 +469,7 @@ class Conductor:
 
     def update(self, *args: Any, **kwargs: Any) -> Any:
         """Stands for the file's `sgd`."""
-        values = self._called("sgd", args, kwargs)
+        values = self._called(OPTIMIZER.roles, args, kwargs)
         pair = self._updated(values)
         self.stepper.at(float(values.get("lr", self.side.lr)))
         self._update(pair, values.get("grads"), int(self._length(values)))
@@ -473,7 +488,7 @@ class Conductor:
 
     def _length(self, values: dict[str, Any]) -> Any:
         """What the update divides by: what it is told, a global name, or the rows of the batch."""
-        piece = self.file.pieces.get("sgd")
+        piece = self.file.pieces.get(OPTIMIZER.name)
         names = piece.names if piece else {}
         name = next((n for n, kind in names.items() if kind == "batch_size"), "")
         told = values.get("batch_size", self.file.namespace.get(name))
@@ -650,16 +665,6 @@ class Conductor:
         return _pair(tuple(_named(names, kind, called.get(kind)) for kind in ("w", "b")))
 
 
-_HANDED = {
-    "net": ("linreg",),
-    "loss": ("squared_loss",),
-    "update": ("sgd",),
-    "batches": ("data_iter",),
-    "loader": ("data_iter",),
-    "data_module": ("data_iter",),
-}
-
-
 def _named(names: Any, kind: str, name: str | None) -> Any:
     candidates = KINDS[kind] if name is None else [name]
     return next((names[n] for n in candidates if isinstance(names.get(n), Tensor)), None)
@@ -750,7 +755,7 @@ class Record:
 
         Such a loop has neither asked for gradients nor predicted but under `torch.no_grad()`.
         """
-        inline = "linreg" not in self.conductor.calls
+        inline = MODEL not in self.conductor.calls
         return bool(self.queue or self.cuts) and (inline or bool(self.idle))
 
     @property
@@ -784,7 +789,7 @@ class Record:
         if not self.ahead:
             return list(waiting[:-1] if self.late and len(waiting) > 1 else waiting)
         used = [k for k in waiting if any(_within(X, self.queue[k][1][0]) for X in self.forwards)]
-        inline = "linreg" not in self.conductor.calls
+        inline = MODEL not in self.conductor.calls
         return used or list(waiting[: bool(inline or self.forwards)])
 
     @property
@@ -835,14 +840,14 @@ class Record:
     def _fill(self, batch: Batch | None) -> None:
         """What the loop computes itself, without calling a piece, is taken from the base."""
         calls, habits = self.conductor.calls, self.conductor.habits
-        if batch is None or {"linreg", "squared_loss"} <= calls:
+        if batch is None or {MODEL, LOSS} <= calls:
             return
         X, y = batch
-        if "linreg" not in calls:
+        if MODEL not in calls:
             habits.inlined.add("prediction")
             lengths = [len(y_hat) for y_hat, _ in self.losses]
             self.forwards = list(X.split(lengths if sum(lengths) == len(X) else len(X)))
-        if "squared_loss" not in calls:
+        if LOSS not in calls:
             habits.inlined.add("loss")
             lengths = [len(part) for part in self.forwards]
             if sum(lengths) == len(y):

@@ -20,8 +20,6 @@ from harness.answers.component import Piece
 from harness.answers.roles import KINDS
 from harness.engine.recipe import Optimizer, Recipe
 
-PARTS = ("__init__", "forward", "loss")
-
 
 def parameters(model: Any) -> dict[str, Tensor]:
     """The weight and the bias of an instance by the names of its attributes, weight first.

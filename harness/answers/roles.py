@@ -1,6 +1,6 @@
 """Recognises the components of an answer in its syntax tree: by name, signature, body and use.
 
-A role is a component of the contract; a kind is what one of its arguments means, whatever it is
+A role is a name of the contract; a kind is what one of its arguments means, whatever it is
 called and wherever it stands. Nothing is executed here: what only running can tell (which of two
 arguments is the label, whether a loss is halved) is `answer`'s to find out.
 """
@@ -11,7 +11,25 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, singledispatch
+from typing import Any
+
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    LOOP,
+    LOSS,
+    OPTIMIZER,
+    Component,
+    DataIterator,
+    Initialisation,
+    Loop,
+    Loss,
+    Model,
+    Optimizer,
+)
+from harness.engine.components.contract import BY_ROLE, ROLES, component_of
+from harness.engine.components.role import MODEL_CLASS, OPTIMIZER_CLASS, Role
 
 NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
@@ -56,103 +74,11 @@ KINDS: dict[str, tuple[str, ...]] = {
         *("input_dim", "num_input", "n_in", "n", "p", "k", "inputs", "size", "num_feats"),
     ),
     "sigma": ("sigma", "std", "stddev", "scale"),
-    "net": ("net", "model", "linreg", "forward", "predict", "f"),
-    "loss": ("loss", "loss_fn", "criterion", "loss_func", "squared_loss", "loss_function"),
-    "update": ("updater", "optimizer", "sgd", "update", "opt", "trainer", "optim", "optimiser"),
-    "batches": ("data_iter", "batches", "batch_iter", "iterator", "get_batches", "dataloader"),
-    "loader": ("loader", "train_loader", "train_iter", "data_loader", "train_dataloader"),
 }
+for _component in COMPONENTS:
+    KINDS |= _component.handed_as
 
 
-@dataclass(frozen=True)
-class Role:
-    """A component: its names, the contract's first, a pattern of others, and its arguments."""
-
-    component: str
-    names: tuple[str, ...]
-    pattern: str
-    takes: tuple[str, ...]
-    other: tuple[str, ...] = ()
-
-
-ROLES = (
-    Role(
-        "data_iter",
-        (
-            *("data_iter", "data_iterator", "get_batches", "batch_iter", "minibatches", "batches"),
-            *("iterate_minibatches", "data_loader", "dataloader", "get_data", "batch_generator"),
-        ),
-        r"batch|iter|loader",
-        ("batch_size", "features", "labels"),
-        ("data",),
-    ),
-    Role(
-        "linreg",
-        (
-            *("linreg", "linear_reg", "linear_regression", "model", "net", "forward", "predict"),
-            *("linear", "linear_model", "lin_reg", "hypothesis"),
-        ),
-        r"lin|model|predict|forward|net\b|regress",
-        ("X", "w", "b"),
-        ("params",),
-    ),
-    Role(
-        "squared_loss",
-        (
-            *("squared_loss", "loss", "loss_fn", "squared_error", "square_loss", "sq_loss"),
-            *("half_squared_loss", "criterion", "loss_function", "loss_func", "compute_loss"),
-        ),
-        r"loss|error|cost|criterion",
-        ("y_hat", "y"),
-    ),
-    Role(
-        "mse_loss",
-        ("mse_loss", "mse", "mean_squared_error", "mseloss", "my_mse", "mymse", "mean_square_loss"),
-        r"mse|mean_squared",
-        ("y_hat", "y"),
-    ),
-    Role(
-        "sgd",
-        (
-            *("sgd", "sgd_step", "minibatch_sgd", "update", "update_params", "step", "optimize"),
-            *("gradient_descent", "optimizer", "update_parameters", "sgd_update", "my_sgd"),
-        ),
-        r"sgd|descent|update|optim",
-        ("params", "lr", "batch_size"),
-        ("w", "b", "grads"),
-    ),
-    Role(
-        "init_params",
-        (
-            *("init_params", "initialize_params", "initialize_parameters", "init_weights"),
-            *("get_params", "init", "init_parameters", "initialise_params", "init_model_params"),
-        ),
-        r"init|get_params|make_params",
-        ("num_inputs",),
-        ("sigma",),
-    ),
-    Role(
-        "train",
-        (
-            *("train", "fit", "train_model", "training_loop", "run_training", "train_loop"),
-            *("train_linreg", "do_train", "training"),
-        ),
-        r"train|fit|learn",
-        ("features", "labels", "w", "b", "lr", "num_epochs", "batch_size"),
-        ("params", "net", "loss", "update", "batches", "loader", "data", "sigma"),
-    ),
-)
-CLASSES = (
-    Role(
-        "LinearRegressionScratch",
-        ("LinearRegressionScratch",),
-        "",
-        ("num_inputs", "lr"),
-        ("sigma",),
-    ),
-    Role("SGD", ("SGD",), "", ("params", "lr"), ("batch_size",)),
-)
-BY_COMPONENT = {role.component: role for role in (*ROLES, *CLASSES)}
 _NAME, _ALIAS, _PATTERN, _ENOUGH = 30, 6, 3, 6
 _NEVER = ("main", "_main", "cli", "demo")  # run the file, whatever is in them
 _PRODUCTS = {"matmul", "mm", "mv", "dot", "einsum", "tensordot", "linear", "bmm", "addmm", "inner"}
@@ -258,6 +184,11 @@ class Traits:
     loops: bool
     returns_pair: bool
 
+    @property
+    def trains(self) -> bool:
+        """Whether it serves, differentiates or updates: what neither model nor loss does."""
+        return self.differentiates or self.yields or self.reads_grad
+
     @classmethod
     def of(cls, node: ast.AST) -> Traits:
         """The traits of a definition."""
@@ -335,7 +266,7 @@ def is_main_guard(statement: ast.stmt) -> bool:
 class Uses:
     """How the names of a file are used: what is iterated, differentiated, or called as what."""
 
-    roles: dict[str, set[str]] = field(default_factory=dict)
+    roles: dict[str, set[Role]] = field(default_factory=dict)
     constants: dict[str, dict[str, object]] = field(default_factory=dict)
     assigned: set[str] = field(default_factory=set)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -353,7 +284,7 @@ class Uses:
     def see(self, node: ast.AST) -> None:
         """Take in one node."""
         if isinstance(node, ast.For) and isinstance(node.iter, ast.Call):
-            self._seen(node.iter, "data_iter")
+            self._seen(node.iter, DATA_ITERATOR)
         elif isinstance(node, ast.Assign):
             self._see_assignment(node)
         elif isinstance(node, ast.Call):
@@ -376,20 +307,20 @@ class Uses:
             while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
                 inner = inner.func.value
             if isinstance(inner, ast.Call):
-                self._seen(inner, "squared_loss")
+                self._seen(inner, LOSS)
         if isinstance(node.func, ast.Name):
             for keyword in node.keywords:
                 if keyword.arg is not None and isinstance(keyword.value, ast.Constant):
                     fixed = self.constants.setdefault(node.func.id, {})
                     fixed.setdefault(keyword.arg, keyword.value.value)
             if any(isinstance(a, ast.List | ast.Tuple) and len(a.elts) == 2 for a in node.args):
-                self._seen(node, "sgd")
+                self._seen(node, OPTIMIZER)
 
-    def _seen(self, call: ast.Call, component: str) -> None:
+    def _seen(self, call: ast.Call, component: Component[Any]) -> None:
         if isinstance(call.func, ast.Name):
-            self.roles.setdefault(call.func.id, set()).add(component)
+            self.roles.setdefault(call.func.id, set()).add(component.role)
 
-    def of_name(self, name: str) -> set[str]:
+    def of_name(self, name: str) -> set[Role]:
         """The roles in which a name or one of its aliases is used."""
         names = {name} | {alias for alias, target in self.aliases.items() if target == name}
         return set().union(*(self.roles.get(n, set()) for n in names))
@@ -442,8 +373,8 @@ def _means(name: str, kind: str, *, exact: bool) -> bool:
 
 def score(role: Role, found: Found, uses: Uses) -> int:
     """How much speaks for a definition having a role; a likely name alone is not enough."""
-    name, body = _by_name(role, found.name), _by_body(role.component, found)
-    use = 3 * (role.component in uses.of_name(found.name))
+    name, body = _by_name(role, found.name), _by_body(role, found)
+    use = 3 * (role in uses.of_name(found.name))
     if found.name in _NEVER or (name < _ALIAS and not found.stub and body + use <= 0):
         return -1
     return name + _by_signature(role, found) + body + use
@@ -466,28 +397,51 @@ def _by_signature(role: Role, found: Found) -> int:
     return round(5 * len(by_name) / len(role.takes)) - len(guessed)
 
 
-def _by_body(component: str, found: Found) -> int:
-    if found.stub:
-        return 0
-    t = found.traits
-    trains = t.differentiates
-    never = 8 * (trains or t.yields or t.reads_grad)
-    return {
-        "data_iter": 5 * t.yields + 2 * t.shuffles - 8 * (trains or t.reads_grad),
-        "linreg": 3 * t.multiplies - 2 * t.loops - never,
-        "squared_loss": 3 * t.squares - never,
-        "mse_loss": 3 * t.squares - never,
-        "sgd": 4 * t.reads_grad - 12 * (trains or t.yields),
-        "init_params": 2 * t.draws + 2 * t.returns_pair - 6 * t.multiplies - never,
-        "train": 5 * trains + 2 * t.loops - 8 * t.yields,
-    }[component]
+def _by_body(role: Role, found: Found) -> int:
+    return 0 if found.stub else _does(component_of(role), found.traits)
+
+
+@singledispatch
+def _does(component: Component[Any], t: Traits) -> int:
+    """How much a body does what such a component does, less what it never does."""
+    raise TypeError(f"{component}, {t}")
+
+
+@_does.register
+def _serves(_: DataIterator, t: Traits) -> int:
+    return 5 * t.yields + 2 * t.shuffles - 8 * (t.differentiates or t.reads_grad)
+
+
+@_does.register
+def _predicts(_: Model, t: Traits) -> int:
+    return 3 * t.multiplies - 2 * t.loops - 8 * t.trains
+
+
+@_does.register
+def _measures(_: Loss, t: Traits) -> int:
+    return 3 * t.squares - 8 * t.trains
+
+
+@_does.register
+def _updates(_: Optimizer, t: Traits) -> int:
+    return 4 * t.reads_grad - 12 * (t.differentiates or t.yields)
+
+
+@_does.register
+def _draws(_: Initialisation, t: Traits) -> int:
+    return 2 * t.draws + 2 * t.returns_pair - 6 * t.multiplies - 8 * t.trains
+
+
+@_does.register
+def _trains(_: Loop, t: Traits) -> int:
+    return 5 * t.differentiates + 2 * t.loops - 8 * t.yields
 
 
 @dataclass(frozen=True)
 class Assigned:
     """A definition given a role, with the kinds of its arguments and which are guessed."""
 
-    component: str
+    role: Role
     found: Found
     kinds: dict[str, str]
     guessed: list[str]
@@ -506,13 +460,13 @@ def assign(
     roles: dict[str, Assigned] = {}
     notes: list[str] = []
     for component, name in mapped.items():
-        if name in last and component in BY_COMPONENT:
-            roles[component] = _assigned(BY_COMPONENT[component], last[name])
+        if name in last and component in BY_ROLE:
+            roles[component] = _assigned(BY_ROLE[component], last[name])
     ranked = sorted(
         (
             (points, -order, role, f)
             for role in ROLES
-            if role.component not in roles
+            if role.name not in roles
             for order, f in enumerate(functions)
             if f.name not in taken and (points := score(role, f, uses)) >= _ENOUGH
         ),
@@ -523,15 +477,15 @@ def assign(
     for points, _, role, f in ranked:
         if f.name in taken:
             continue
-        if role.component not in roles:
-            roles[role.component] = _assigned(role, f)
+        if role.name not in roles:
+            roles[role.name] = _assigned(role, f)
             taken.add(f.name)
-            best[role.component] = points
-        elif points == best.get(role.component):
-            chosen = roles[role.component].found.name
+            best[role.name] = points
+        elif points == best.get(role.name):
+            chosen = roles[role.name].found.name
             notes.append(
-                f"both {chosen} and {f.name} could be {role.component}: took {chosen}; "
-                f"--map {role.component}={f.name} takes the other"
+                f"both {chosen} and {f.name} could be {role.name}: took {chosen}; "
+                f"--map {role.name}={f.name} takes the other"
             )
     return roles, notes
 
@@ -542,7 +496,7 @@ def _iterates(found: Found) -> bool:
 
 def _assigned(role: Role, found: Found) -> Assigned:
     kinds, guessed = arguments(role, found.signature)
-    return Assigned(role.component, found, kinds, guessed)
+    return Assigned(role, found, kinds, guessed)
 
 
 def added_methods(statements: Sequence[ast.stmt]) -> dict[str, dict[str, ast.FunctionDef]]:
@@ -572,13 +526,13 @@ def methods_of(
     return methods | added.get(found.name, {})
 
 
-TRAINER = Role("train", ("Trainer",), "", ("num_epochs",), ("lr",))
+TRAINER = Role(("Trainer",), "", ("num_epochs",), ("lr",))
 
 
 def models(
     found: Sequence[Found], added: dict[str, dict[str, ast.FunctionDef]]
 ) -> dict[str, Found]:
-    """The classes of the object form: "LinearRegressionScratch", "SGD" and a "Trainer"."""
+    """The classes of the object form by their roles' names: a model, an optimizer, a `TRAINER`."""
     chosen: dict[str, tuple[int, Found]] = {}
     for f in found:
         if not isinstance(f.node, ast.ClassDef):
@@ -595,12 +549,12 @@ def _class_points(name: str, methods: dict[str, ast.FunctionDef]) -> dict[str, i
     other = bool(names & {"fit_epoch", "step", "__iter__", "get_dataloader"})
     holds = _holds_parameters(methods)
     return {
-        "LinearRegressionScratch": 10 * (name == "LinearRegressionScratch")
+        MODEL_CLASS.name: 10 * (name == MODEL_CLASS.name)
         + (4 * linear + 3 + 2 * ("loss" in names)) * holds
         - 9 * other,
-        "SGD": 10 * (name == "SGD")
+        OPTIMIZER_CLASS.name: 10 * (name == OPTIMIZER_CLASS.name)
         + (4 * bool(re.search(r"sgd|optim|descent", lowered)) + 3) * ("step" in names),
-        "Trainer": 4 * ("train" in lowered) + 5 * bool(names & {"fit", "fit_epoch"}),
+        TRAINER.name: 4 * (LOOP.name in lowered) + 5 * bool(names & {"fit", "fit_epoch"}),
     }
 
 

@@ -20,7 +20,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.diagnosis.questions import Run
 from harness.engine.case import Case, Data, devices, named
 from harness.engine.curves import Course
 from harness.engine.forced import Standard, examine, fitting
@@ -38,7 +37,7 @@ from harness.engine.oracle import Expected, Oracle
 from harness.engine.recipe import BUILTIN, SCRATCH, Convention, Recipe
 from harness.engine.rows import RowJudge
 from harness.engine.stage import SEVERITY, Divergence, Level, StageRecord, worst
-from harness.engine.trace import STAGES, VALUE_STAGES, OverwrittenError, Stack
+from harness.engine.trace import STAGES, VALUE_STAGES, OverwrittenError, Run, Stack
 from harness.errors import InputError
 from harness.report import files
 from harness.report.environment import describe

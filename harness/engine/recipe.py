@@ -128,17 +128,6 @@ class Recipe:
         return self.optimizer
 
 
-# The piece that an answer's component replaces, by the names that CONTRACT's answer files use.
-PIECES = {
-    "data_iter": "batches",
-    "linreg": "model",
-    "squared_loss": "loss",
-    "sgd": "optimizer",
-    "init_params": "init",
-    "train": "loop",
-}
-
-
 class Observer(Protocol):
     """Stands at the pieces of a side while it trains; each method wraps one of them."""
 

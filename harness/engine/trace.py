@@ -290,6 +290,21 @@ class Chunk:
         return [[rows(column) for column in part] for part in lane.columns()]
 
 
+@dataclass(frozen=True)
+class Run:
+    """A loop that ran to its end: its steps in one chunk, and the parameters (P,) it left.
+
+    `epochs` are the batches served in each; `entered` is by position what a step really started
+    with.
+    """
+
+    chunk: Chunk | None
+    epochs: list[int]
+    entered: dict[int, Entered]
+    final: Tensor
+    raised: Raised | None
+
+
 def shape_fault(
     batch: list[torch.Size], predictions: list[torch.Size], losses: list[torch.Size]
 ) -> tuple[str, str] | None:

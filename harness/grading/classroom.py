@@ -21,7 +21,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.answers.roles import BY_COMPONENT
 from harness.answers.source import MAX_NOTEBOOK, SourceError, read
 from harness.errors import InputError
 from harness.isolation.confine import Limits
@@ -401,13 +400,15 @@ class Classroom:
 
 def parse_roles(words: Iterable[str]) -> dict[str, str]:
     """`role=name` words as a dictionary; InputError where one is none."""
+    from harness.engine.components.contract import BY_ROLE
+
     roles = {}
     for word in words:
         role, equals, name = word.partition("=")
         if not equals or not name.isidentifier():
             raise InputError(f"--map {one_line(word)}: write role=name, such as --map linreg=net.")
-        if role not in BY_COMPONENT:
-            known = ", ".join(BY_COMPONENT)
+        if role not in BY_ROLE:
+            known = ", ".join(BY_ROLE)
             raise InputError(f"--map {one_line(word)}: take as role one of {known}.")
         roles[role] = name
     return roles

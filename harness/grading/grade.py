@@ -1,8 +1,8 @@
 """One answer or many, judged: each runs in a worker, what it sends back is judged here.
 
-An answer's components are put into the reference one by one and asked the questions of `probe`;
-replies come back as plain arrays and are believed as nothing more. What a learner reads is made
-here as plain values, the `svb.check/1` of the contract; how it is laid out is the report's affair.
+An answer's components are put into the reference one by one and asked their questions; replies come
+back as plain arrays and are believed as nothing more. What a learner reads is made here as plain
+values, the `svb.check/1` of the contract; how it is laid out is the report's affair.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ import numpy as np
 
 from harness.answers.source import SourceError, read
 from harness.diagnosis.finding import Cause, Finding, Replies, find
-from harness.diagnosis.questions import Question, Reply, Served
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    Question,
+    Reply,
+    Served,
+)
+from harness.engine.components.contract import BY_ROLE, Target, targets_of
+from harness.engine.components.role import CLASSES
 from harness.engine.lockstep import old_objects_left_alone
 from harness.engine.recipe import Footing
 from harness.engine.torch_import import leave_compiler_out
@@ -27,7 +35,7 @@ from harness.errors import InputError
 from harness.exercises import catalogue
 from harness.exercises.exercise import pack_calls, unpack_replies
 from harness.grading import warmup
-from harness.grading.child import ASKED, asked, opened
+from harness.grading.child import asked, opened
 from harness.grading.replies import Parcel, unpack
 from harness.isolation.codec import MalformedError, Message
 from harness.isolation.confine import Limits
@@ -219,8 +227,8 @@ class Grader:
 
     def _fresh(self, submission: Submission) -> Message | None:
         """The data iterator's replies from another process, with another seed."""
-        outcome = self.workshop.run(submission.request(self.seed, shift=1, only=["data_iter"]))
-        return outcome.reply
+        request = submission.request(self.seed, shift=1, only=[DATA_ITERATOR.name])
+        return self.workshop.run(request).reply
 
 
 def judged(
@@ -320,7 +328,7 @@ class _Judge:
 
     def _component(self, name: str, targets: dict[str, Any]) -> Judged:
         """One component; of a class, the part that is wrong, or else all of them."""
-        told = {t: targets[t] for t in ASKED if t in targets and t.partition(".")[0] == name}
+        told = {t: targets[t.name] for t in targets_of(name) if t.name in targets}
         if not told:
             return Judged(name, "missing", message="not there yet; the reference stands in")
         for facts in told.values():
@@ -329,7 +337,7 @@ class _Judge:
         parts = [self._target(name, target, facts) for target, facts in told.items()]
         return max(parts, key=lambda part: _SEVERITY.index(part.status))
 
-    def _target(self, name: str, target: str, told: dict[str, Any]) -> Judged:
+    def _target(self, name: str, target: Target, told: dict[str, Any]) -> Judged:
         line = int(told["line"])
         if told["broken"]:
             raised = told["broken"]
@@ -341,30 +349,30 @@ class _Judge:
         except InputError as error:
             return Judged(name, "skipped", line=line, message=str(error))
         described = _described(name, finding, line)
-        part = target.partition(".")[2]
-        if not part:
+        if not target.part:
             return described
-        return replace(described, message=f"in {part}: {described.message}", part=part)
+        message = f"in {target.part}: {described.message}"
+        return replace(described, message=message, part=target.part)
 
-    def _finding(self, target: str, told: dict[str, Any]) -> Finding:
+    def _finding(self, target: Target, told: dict[str, Any]) -> Finding:
         base, put = asked(target, told, self.seed)
-        if target != "data_iter":
+        if target.component is not DATA_ITERATOR:
             return self._found(target, base, put)
         replies = _replies(self._parcels, target, put)
-        finding = find("data_iter", replies, base.scratch, base.builtin)
+        finding = find(DATA_ITERATOR, replies, base.scratch, base.builtin)
         if finding.cause and finding.cause.also:
-            return self._asked_afresh(finding, replies, base)
+            return self._asked_afresh(finding, target, replies, base)
         return finding
 
-    def _found(self, target: str, base: Footing, put: tuple[Question, ...]) -> Finding:
+    def _found(self, target: Target, base: Footing, put: tuple[Question, ...]) -> Finding:
         """What replies come to: of a class, many are the same to the bit, and judged once."""
-        digests = [self._parcels[target, at].digest for at in range(len(put))]
-        key = (ASKED[target], base.form, put, *digests)
+        digests = [self._parcels[target.name, at].digest for at in range(len(put))]
+        key = (target.component, base.form, put, *digests)
         if key not in _FOUND:
             replies = _replies(self._parcels, target, put)
             if len(_FOUND) == _KEPT:
                 del _FOUND[next(iter(_FOUND))]  # the oldest
-            _FOUND[key] = find(ASKED[target], replies, base.scratch, base.builtin)
+            _FOUND[key] = find(target.component, replies, base.scratch, base.builtin)
         return _FOUND[key]
 
     @cached_property
@@ -373,14 +381,18 @@ class _Judge:
         return opened(self.outcome.reply)
 
     def _asked_afresh(
-        self, finding: Finding, replies: list[tuple[Question, Reply]], base: Footing
+        self,
+        finding: Finding,
+        target: Target,
+        replies: list[tuple[Question, Reply]],
+        base: Footing,
     ) -> Finding:
         """Part an order that is seeded from one that was kept: another process tells."""
         message = self.fresh(self.submission)
         if message is None:
             return finding
-        others = _replies(opened(message), "data_iter", [question for question, _ in replies])
-        return find("data_iter", afresh(replies, others), base.scratch, base.builtin)
+        others = _replies(opened(message), target, [question for question, _ in replies])
+        return find(DATA_ITERATOR, afresh(replies, others), base.scratch, base.builtin)
 
 
 _FOUND: dict[tuple[object, ...], Finding] = {}
@@ -388,37 +400,38 @@ _KEPT = 2048
 
 # From the least to the most telling, and as the contract lists them.
 _SEVERITY: tuple[Status, ...] = ("missing", "pass", "skipped", "error", "fail")
-_FUNCTIONS = ("data_iter", "linreg", "squared_loss", "mse_loss", "sgd", "init_params", "train")
-_CLASSES = ("LinearRegressionScratch", "SGD")
-_OPTIONAL = frozenset({"mse_loss", *_CLASSES})
+_CLASSES = frozenset(role.name for role in CLASSES)
+# What a class of the object form has inside, as functions.
+_INSIDE = frozenset(
+    role.name for component in COMPONENTS if component.methods for role in component.roles
+)
+# Names that a component need not have.
+_OTHERS = {role.name: component.name for component in COMPONENTS for role in component.roles[1:]}
 
 
 def _shown(present: set[str]) -> list[str]:
     """The components to speak of: those there, and those missing in a file of functions."""
-    classes_only = bool(present & {*_CLASSES}) and not present & {*_FUNCTIONS[1:5], "init_params"}
-    optional = _OPTIONAL | ({"squared_loss"} if "mse_loss" in present else set())
-    every = (*_FUNCTIONS, *_CLASSES)
-    return [n for n in every if n in present or not (n in optional or classes_only)]
+    classes_only = bool(present & _CLASSES) and not present & _INSIDE
+    instead = {component for other, component in _OTHERS.items() if other in present}
+    optional = _CLASSES | _OTHERS.keys() | instead
+    return [n for n in BY_ROLE if n in present or not (n in optional or classes_only)]
 
 
 def afresh(replies: Replies, others: Replies) -> list[tuple[Question, Reply]]:
     """A data iterator's replies, with what it served where nothing was kept from earlier calls."""
     return [
-        (question, replace(reply, served=_with_other(reply.served, other.served)))
+        (question, reply.afresh(other))
         for (question, reply), (_, other) in zip(replies, others, strict=True)
-        if reply.served and other.served
+        if isinstance(reply, Served) and isinstance(other, Served)
     ]
 
 
-def _with_other(served: Served, other: Served) -> Served:
-    return replace(served, other=other.epochs[:1], fresh=True)
-
-
 def _replies(
-    parcels: dict[tuple[str, int], Parcel], target: str, put: Sequence[Question]
+    parcels: dict[tuple[str, int], Parcel], target: Target, put: Sequence[Question]
 ) -> list[tuple[Question, Reply]]:
     """The replies of one component to all its questions; `MalformedError` where one is missing."""
-    return [(question, unpack(parcels[target, at])) for at, question in enumerate(put)]
+    kind = target.component.reply_type
+    return [(question, unpack(kind, parcels[target.name, at])) for at, question in enumerate(put)]
 
 
 # A file that is out of sight is refused or not found, as the platform has it.
@@ -494,7 +507,7 @@ def _described(component: str, finding: Finding, line: int) -> Judged:
     elif first:
         status, said = "fail", first.message
     else:
-        reasons = [ruling.reason for ruling in finding.rulings if ruling.reason]
+        reasons = [verdict.reason for verdict in finding.verdicts if verdict.reason]
         reason = reasons[0] if reasons else "nothing was compared"
         return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
     measured = "; ".join(finding.measured)
@@ -569,6 +582,6 @@ def _in_words(mistake: Mistake) -> str:
 
 
 def _agreement(finding: Finding) -> str:
-    steps = sum(ruling.steps for ruling in finding.rulings)
+    steps = sum(verdict.steps for verdict in finding.verdicts)
     words = {"identical": "to the bit", "rounding": "within rounding"}
     return f"agrees {words.get(finding.level, 'up to its convention')} on all {steps} steps asked"

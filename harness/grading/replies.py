@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import singledispatch
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.diagnosis.questions import Drawn, Reply, Run, Served
+from harness.engine.components import Drawn, ForcedReply, Run, Served
 from harness.engine.lockstep import COLUMNS, Forced
 from harness.engine.recipe import Batch
 from harness.engine.trace import Chunk, Lane, Raised
@@ -24,6 +25,7 @@ from harness.isolation.codec import DTYPES, MalformedError
 
 Facts = dict[str, Any]
 LONGEST = 4000  # characters
+R = TypeVar("R")
 
 
 @dataclass
@@ -57,39 +59,51 @@ class Parcel:
         return torch.from_numpy(array.copy())
 
 
-def pack(reply: Reply) -> Parcel:
+def pack(reply: Any) -> Parcel:
     """A reply as facts and arrays."""
     parcel = Parcel()
-    for name, forced in (("forced", reply.forced), ("again", reply.again)):
-        if forced is not None:
-            parcel.facts[name] = [
-                _pack_forced(parcel, f"{name}.{i}", got) for i, got in enumerate(forced)
-            ]
-    if reply.served is not None:
-        parcel.facts["served"] = _pack_served(parcel, reply.served)
-    if reply.drawn is not None:
-        parcel.facts["drawn"] = _pack_drawn(parcel, reply.drawn)
-    if reply.run is not None:
-        parcel.facts["run"] = _pack_run(parcel, reply.run)
+    parcel.facts = _pack(reply, parcel)
     return parcel
 
 
-def unpack(parcel: Parcel) -> Reply:
-    """The reply that was packed; MalformedError where this is none."""
-    readers: dict[str, Callable[[Parcel, Any], Any]] = {
-        "forced": _forced_list,
-        "again": _forced_list_again,
-        "served": _unpack_served,
-        "drawn": _unpack_drawn,
-        "run": _unpack_run,
+def unpack(kind: type[R], parcel: Parcel) -> R:
+    """The reply of this type that was packed; MalformedError where this is none."""
+    readers: dict[type, Any] = {
+        ForcedReply: _unpack_reply,
+        Served: _unpack_served,
+        Drawn: _unpack_drawn,
+        Run: _unpack_run,
     }
     try:
-        return Reply(**{name: readers[name](parcel, facts) for name, facts in parcel.facts.items()})
+        reply: R = readers[kind](parcel, parcel.facts)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise MalformedError(f"it is no reply: {type(error).__name__} {error}") from error
+    return reply
+
+
+@singledispatch
+def _pack(reply: object, parcel: Parcel) -> Facts:
+    raise TypeError(f"{type(reply).__name__} is no reply for {type(parcel).__name__}")
 
 
 # Single pieces.
+
+
+@_pack.register
+def _pack_reply(reply: ForcedReply, parcel: Parcel) -> Facts:
+    rounds: dict[str, Sequence[Forced]] = {"once": reply.once, "again": reply.again}
+    return {
+        name: [_pack_forced(parcel, f"{name}.{i}", steps) for i, steps in enumerate(stacks)]
+        for name, stacks in rounds.items()
+    }
+
+
+def _unpack_reply(parcel: Parcel, facts: Facts) -> ForcedReply:
+    once, again = (
+        [_unpack_forced(parcel, f"{name}.{i}", entry) for i, entry in enumerate(facts[name])]
+        for name in ("once", "again")
+    )
+    return ForcedReply(once, tuple(again))
 
 
 def _pack_forced(parcel: Parcel, prefix: str, got: Forced) -> Facts:
@@ -101,14 +115,6 @@ def _pack_forced(parcel: Parcel, prefix: str, got: Forced) -> Facts:
         "faults": got.faults,
         "raised": {name: asdict(raised) for name, raised in got.raised.items()},
     }
-
-
-def _forced_list(parcel: Parcel, facts: list[Facts]) -> list[Forced]:
-    return [_unpack_forced(parcel, f"forced.{i}", entry) for i, entry in enumerate(facts)]
-
-
-def _forced_list_again(parcel: Parcel, facts: list[Facts]) -> list[Forced]:
-    return [_unpack_forced(parcel, f"again.{i}", entry) for i, entry in enumerate(facts)]
 
 
 def _unpack_forced(parcel: Parcel, prefix: str, facts: Facts) -> Forced:
@@ -152,7 +158,8 @@ def _perhaps_raised(facts: Facts | None) -> Raised | None:
 # The data iterator.
 
 
-def _pack_served(parcel: Parcel, served: Served) -> Facts:
+@_pack.register
+def _pack_served(served: Served, parcel: Parcel) -> Facts:
     parcel.put("features", served.features)
     parcel.put("labels", served.labels)
     return {
@@ -212,7 +219,8 @@ def _unpack_parts(parcel: Parcel, name: str, facts: Facts) -> list[Tensor]:
 # The initial parameters.
 
 
-def _pack_drawn(parcel: Parcel, drawn: Drawn) -> Facts:
+@_pack.register
+def _pack_drawn(drawn: Drawn, parcel: Parcel) -> Facts:
     parcel.put("weights", drawn.weights)
     parcel.put("biases", drawn.biases)
     facts = asdict(drawn)
@@ -239,7 +247,8 @@ def _unpack_drawn(parcel: Parcel, facts: Facts) -> Drawn:
 # The loop.
 
 
-def _pack_run(parcel: Parcel, run: Run) -> Facts:
+@_pack.register
+def _pack_run(run: Run, parcel: Parcel) -> Facts:
     parcel.put("final", run.final)
     facts: Facts = {
         "epochs": run.epochs,

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from harness.engine.components import COMPONENTS, INITIALISATION, OPTIMIZER
+from harness.engine.components.contract import part_of
+from harness.engine.components.role import MODEL_CLASS
 from harness.errors import InputError
-from harness.grading.child import ASKED
 from harness.grading.classroom import Record
 from harness.grading.grade import Check, Judged
 from harness.report.files import cell, templates, write_all
@@ -35,9 +37,16 @@ GLYPHS = {
     "skipped": "–",
 }
 COLOURS = {"pass": "green", "fail": "bold red", "error": "red", "inconclusive": "yellow"}
-MODEL = "LinearRegressionScratch"
-IN_MODEL = ("linreg", "squared_loss", "init_params")  # what the class has inside
-PARTS = ("data_iter", "linreg", "squared_loss", "sgd", "init_params", "train", MODEL)
+MODEL = MODEL_CLASS.name
+IN_MODEL = frozenset(
+    component.name
+    for component in COMPONENTS
+    for role, _ in component.methods
+    if role is MODEL_CLASS
+)  # what the class has inside
+PARTS = (*(component.name for component in COMPONENTS), MODEL)
+# The book's functional form draws its parameters at the top level.
+FUNCTIONAL = frozenset(c.name for c in COMPONENTS if c is not INITIALISATION)
 DETAILED = 3  # so many answers are printed in full, more as a class
 FREQUENT = 10  # mistakes of a class that a terminal shows
 LISTED = 40  # answers of a class that get a line in a terminal
@@ -87,7 +96,7 @@ def parts(record: Record) -> dict[str, str]:
     """The status of each part of an answer: of its components that stand for it, the worst."""
     found: dict[str, list[str]] = {}
     for component in record.checked.components:
-        found.setdefault(ASKED.get(component.name, component.name), []).append(component.status)
+        found.setdefault(part_of(component.name), []).append(component.status)
     order = ("fail", "error", "inconclusive", "pass", "skipped", "missing")
     return {part: min(statuses, key=order.index) for part, statuses in found.items()}
 
@@ -126,8 +135,7 @@ def _mistakes(record: Record) -> Iterator[tuple[str, str, str]]:
     """Part, cause and words of each fault of an answer; no part where the file is at fault."""
     for component in record.checked.components:
         if component.status in {"fail", "error"}:
-            part = ASKED.get(component.name, component.name)
-            yield part, _cause(component), said(component.what)
+            yield part_of(component.name), _cause(component), said(component.what)
     if record.checked.error:
         yield "", said(record.checked.error["type"]), said(record.checked.error["message"])
 
@@ -203,13 +211,12 @@ def _expected(statuses: Mapping[str, str]) -> list[str]:
     unknown = [part for part in statuses if part not in PARTS]
     if unknown:
         return unknown
-    functional = ("data_iter", "linreg", "squared_loss", "sgd", "train")
-    form = (MODEL, "sgd") if _there(statuses.get(MODEL)) else functional
+    form = {MODEL, OPTIMIZER.name} if _there(statuses.get(MODEL)) else FUNCTIONAL
     return [part for part in PARTS if part in form or _there(statuses.get(part))]
 
 
 def _status(part: str, statuses: Mapping[str, str]) -> str:
-    part = ASKED.get(part, part)
+    part = part_of(part)
     status = statuses.get(part, "missing")
     if part in IN_MODEL and not _there(status):
         return statuses.get(MODEL, status)
@@ -553,7 +560,7 @@ def _part_test(record: Record, mark: Mark, hints: int, number: int) -> dict[str,
     components = [
         component
         for component in record.checked.components
-        if mark.part in {component.name, ASKED.get(component.name)}
+        if mark.part in {component.name, part_of(component.name)}
     ]
     there = [c for c in components if _there(c.status)] or components
     found = [line for c in there for line in _component_lines(record, c, hints, 0)]

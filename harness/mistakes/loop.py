@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from harness.engine.components import LOOP
 from harness.engine.recipe import Batch, Convention, Recipe, Side
 from harness.mistakes.mistake import (
     SEVERAL_EPOCHS,
@@ -292,10 +293,10 @@ def _form(name: str, loop: type[Loop], *, reduction: str | None = None) -> Form:
             return None
         return lambda side: loop(side).fit()
 
-    return form("train", name, piece)
+    return form(LOOP, name, piece)
 
 
-_mistake = partial(Mistake, component="train")
+_mistake = partial(Mistake, component=LOOP)
 
 MISTAKES = (
     _mistake(

@@ -5,6 +5,7 @@ import ast
 import pytest
 
 from harness.answers import roles
+from harness.engine.components.contract import BY_ROLE
 
 
 def assigned(source, **mapped):
@@ -26,7 +27,7 @@ def kinds(component, signature):
     """The meaning of the arguments of `def f(signature)`."""
     node = function(f"def f({signature}): pass")
     found = roles.Found("f", node, 1)
-    return roles.arguments(roles.BY_COMPONENT[component], found.signature)
+    return roles.arguments(BY_ROLE[component], found.signature)
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,28 @@ import numpy as np
 import pytest
 import torch
 
-from harness.diagnosis import questions as asking
-from harness.diagnosis.questions import COMPONENTS, Reply, Served, questions
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    INITIALISATION,
+    LOOP,
+    LOSS,
+    OPTIMIZER,
+    ForcedReply,
+    Served,
+)
 from harness.engine.lockstep import COLUMNS
 from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.grading.replies import LONGEST, Parcel, pack, unpack
 from harness.isolation.codec import MalformedError
 
-ask: Any = asking.ask
 MSE = SCRATCH["mse"]
 
 
 def crossed(reply):
     """Return a reply that went through JSON and bare arrays."""
     parcel = pack(reply)
-    return unpack(Parcel(json.loads(json.dumps(parcel.facts)), dict(parcel.arrays)))
+    return unpack(type(reply), Parcel(json.loads(json.dumps(parcel.facts)), dict(parcel.arrays)))
 
 
 def flat(value):
@@ -40,11 +47,11 @@ def flat(value):
     return [value]
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", COMPONENTS, ids=str)
 def test_every_reply_comes_back_to_the_bit(component):
     """Of every question."""
-    for question in questions(component, BUILTIN["mse"], "mse"):
-        reply = ask(MSE, question)
+    for question in component.questions(BUILTIN["mse"], "mse"):
+        reply = component.ask(MSE, question)
         assert flat(crossed(reply)) == flat(reply)
 
 
@@ -55,7 +62,7 @@ def test_what_was_raised_comes_back():
         raise LookupError("x" * 2 * LONGEST)
 
     recipe = dataclasses.replace(MSE, loss=raising)
-    (forced, *_) = crossed(ask(recipe, questions("squared_loss", BUILTIN["mse"], "mse")[0])).forced
+    (forced, *_) = crossed(LOSS.ask(recipe, LOSS.questions(BUILTIN["mse"], "mse")[0])).once
     assert forced.raised["loss"].kind == "LookupError"
     assert forced.raised["loss"].message == "x" * LONGEST
 
@@ -76,7 +83,7 @@ EPOCHS = {
 @pytest.mark.parametrize("epochs", EPOCHS.values(), ids=EPOCHS.keys())
 def test_batches_of_any_shape_come_back(epochs):
     """Those alike are joined on the way, the others are not."""
-    reply = Reply(served=Served(epochs, epochs[:1], X, Y, None, endless=False))
+    reply = Served(epochs, epochs[:1], X, Y, None, endless=False)
     assert flat(crossed(reply)) == flat(reply)
 
 
@@ -84,39 +91,37 @@ def spoiled(parcel):
     """Yield a reply's parcel with one thing wrong."""
     for name in parcel.arrays:
         yield Parcel(parcel.facts, {k: v for k, v in parcel.arrays.items() if k != name})
-    ((kind, facts),) = parcel.facts.items()
     strange: list[Any] = [None, 7, "no", [1], [[{}]], {"columns": "loss"}]
     for value in strange:
-        yield Parcel({kind: value}, parcel.arrays)
-    yield Parcel({"verdict": facts}, parcel.arrays)
-    if isinstance(facts, dict):
-        for name in facts:
-            yield Parcel({kind: {k: v for k, v in facts.items() if k != name}}, parcel.arrays)
+        yield Parcel(value, parcel.arrays)
+    for name in parcel.facts:
+        yield Parcel({k: v for k, v in parcel.facts.items() if k != name}, parcel.arrays)
 
 
-@pytest.mark.parametrize("component", ["data_iter", "init_params", "train"])
+@pytest.mark.parametrize("component", [DATA_ITERATOR, LOSS, INITIALISATION, LOOP], ids=str)
 def test_what_is_no_reply_is_refused(component):
     """An array or a fact less, or something else in its place; the control is read."""
-    parcel = pack(ask(MSE, questions(component, BUILTIN["mse"], "mse")[0]))
-    assert isinstance(unpack(parcel), Reply)
+    reply = component.ask(MSE, component.questions(BUILTIN["mse"], "mse")[0])
+    parcel = pack(reply)
+    assert isinstance(unpack(type(reply), parcel), component.reply_type)
     tried = 0
     for wrong in spoiled(parcel):
         with pytest.raises(MalformedError):
-            unpack(wrong)
+            unpack(type(reply), wrong)
         tried += 1
     assert tried > 10
 
 
 def test_a_column_is_taken_only_by_its_name():
     """One that is not listed is empty; one that is listed and not there is no reply."""
-    parcel = pack(ask(MSE, questions("sgd", BUILTIN["mse"], "mse")[1]))
-    (first, *_) = parcel.facts["forced"]
+    parcel = pack(OPTIMIZER.ask(MSE, OPTIMIZER.questions(BUILTIN["mse"], "mse")[1]))
+    (first, *_) = parcel.facts["once"]
     assert first["columns"] == ["parameter"]
-    (got, *_) = unpack(parcel).forced or []
+    (got, *_) = unpack(ForcedReply, parcel).once
     assert [len(getattr(got, name)) > 0 for name in COLUMNS] == [c == "parameter" for c in COLUMNS]
     first["columns"] = ["loss"]
-    with pytest.raises(MalformedError, match=r"forced\.0\.loss"):
-        unpack(parcel)
+    with pytest.raises(MalformedError, match=r"once\.0\.loss"):
+        unpack(ForcedReply, parcel)
 
 
 PARCEL = Parcel({"a": 1}, {"x": np.array([1.0, 2.0], np.float32)})
