@@ -18,9 +18,10 @@ from harness.engine.components.contract import TARGETS, Target
 from harness.engine.recipe import Convention, Footing, footing
 from harness.engine.torch_import import leave_compiler_out
 from harness.engine.trace import Raised
-from harness.exercises.exercise import pack_replies, perform, unpack_calls
-from harness.grading.replies import Parcel, pack
+from harness.exercises.exercise import CALLS, PACKER, REPLIES, Call, perform
+from harness.grading.replies import pack
 from harness.isolation.codec import Message
+from harness.isolation.payload import Payload
 
 _PLAIN = Convention(half=True, reduction="none")
 
@@ -42,23 +43,25 @@ def interviewed(answer: Answer, facts: dict[str, Any]) -> Message:
     """What an answer that has been loaded replies; `facts` are those of the request."""
     asked_ones = [TARGETS[name] for name in facts.get("only", TARGETS)]
     targets = [target for target in asked_ones if has(answer, target)]
-    parcel = Parcel({"answer": described(answer, targets), "replies": []})
+    told = described(answer, targets)
+    message = Message({"answer": told, "replies": []})
     for target in targets:
         try:
-            _interview(parcel, answer, target, facts)
+            _interview(message, answer, target, facts)
         except Exception as error:  # noqa: BLE001 - one component must not hide the others
             broken = Raised.by(error, "batch", (0, 0))
-            parcel.facts["answer"]["targets"][target.name]["broken"] = asdict(broken)
-    return Message(parcel.facts, parcel.arrays)
+            told["targets"][target.name]["broken"] = asdict(broken)
+    return message
 
 
 def exercised(answer: Answer, request: Message) -> Message:
     """What an answer replies to the calls of an exercise, and where its functions are written."""
-    calls = unpack_calls(request.facts, request.arrays)
-    facts, arrays = pack_replies([perform(answer.namespace, call) for call in calls])
+    calls: tuple[Call, ...] = PACKER.unpack(CALLS, Payload(request.facts["calls"], request.arrays))
+    replies = PACKER.pack(REPLIES, tuple(perform(answer.namespace, call) for call in calls))
     codes = {c.function: getattr(answer.namespace.get(c.function), "__code__", None) for c in calls}
     lines = {name: code.co_firstlineno for name, code in codes.items() if code}
-    return Message({"answer": described(answer, []), "lines": lines, **facts}, arrays)
+    facts = {"answer": described(answer, []), "lines": lines, "replies": replies.facts}
+    return Message(facts, replies.arrays)
 
 
 def has(answer: Answer, target: Target) -> bool:
@@ -128,27 +131,28 @@ def asked(target: Target, told: dict[str, Any], seed: int) -> tuple[Footing, tup
 _LARGEST = {"lr": 1e6, "epochs": 100, "batch_size": 10_000, "num_examples": 10_000, "width": 100}
 
 
-def _interview(parcel: Parcel, answer: Answer, target: Target, facts: dict[str, Any]) -> None:
+def _interview(message: Message, answer: Answer, target: Target, facts: dict[str, Any]) -> None:
     """Add the replies of one component, each with its arrays under a prefix of its own: `opened`.
 
     `shift` moves all seeds but those that the questions are drawn from.
     """
     name, shift = target.name, facts.get("shift", 0)
-    base, all_asked = asked(target, parcel.facts["answer"]["targets"][name], facts["seed"])
+    base, all_asked = asked(target, message.facts["answer"]["targets"][name], facts["seed"])
     for at, question in enumerate(all_asked):
         subject = answer.recipe(name, base.scratch)
         packed = pack(target.component.ask(subject, question, shift))
-        parcel.facts["replies"].append({"target": name, "question": at, "facts": packed.facts})
-        parcel.arrays |= {f"{name}/{at}/{path}": array for path, array in packed.arrays.items()}
+        message.facts["replies"].append({"target": name, "question": at, "facts": packed.facts})
+        arrays = packed.arrays.items()
+        message.arrays.update({f"{name}/{at}/{path}": array for path, array in arrays})
 
 
-def opened(message: Message) -> dict[tuple[str, int], Parcel]:
+def opened(message: Message) -> dict[tuple[str, int], Payload]:
     """The replies of a whole message, by target and number of the question."""
-    parcels = {
-        (str(reply["target"]), int(reply["question"])): Parcel(reply["facts"])
+    payloads = {
+        (str(reply["target"]), int(reply["question"])): Payload(reply["facts"])
         for reply in message.facts["replies"]
     }
     for path, array in message.arrays.items():
         target, at, name = path.split("/", 2)
-        parcels[target, int(at)].arrays[name] = array
-    return parcels
+        payloads[target, int(at)].arrays[name] = array
+    return payloads

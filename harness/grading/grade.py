@@ -33,12 +33,13 @@ from harness.engine.recipe import Footing
 from harness.engine.torch_import import leave_compiler_out
 from harness.errors import InputError
 from harness.exercises import catalogue
-from harness.exercises.exercise import pack_calls, unpack_replies
+from harness.exercises.exercise import CALLS, PACKER, REPLIES
 from harness.grading import warmup
 from harness.grading.child import asked, opened
-from harness.grading.replies import Parcel, unpack
+from harness.grading.replies import unpack
 from harness.isolation.codec import MalformedError, Message
 from harness.isolation.confine import Limits
+from harness.isolation.payload import Payload
 from harness.isolation.pool import Outcome, Workshop
 from harness.mistakes.catalogue import named
 from harness.mistakes.mistake import Mistake
@@ -174,9 +175,9 @@ class Submission:
         told = {"name": Path(self.name).name, "roles": self.roles, "seed": seed, **facts}
         arrays = {"source": np.frombuffer(self.source, np.uint8)}
         if self.exercise:
-            calls, inputs = pack_calls(catalogue.named(self.exercise).questions(seed))
-            told |= {"exercise": self.exercise, **calls}
-            arrays |= inputs
+            calls = PACKER.pack(CALLS, catalogue.named(self.exercise).questions(seed))
+            told |= {"exercise": self.exercise, "calls": calls.facts}
+            arrays |= calls.arrays
         return Message(told, arrays)
 
 
@@ -285,7 +286,7 @@ class _Judge:
         assert self.outcome.reply is not None
         exercise = catalogue.named(self.submission.exercise)
         calls = exercise.questions(self.seed)
-        replies = unpack_replies(facts, self.outcome.reply.arrays)
+        replies = PACKER.unpack(REPLIES, Payload(facts["replies"], self.outcome.reply.arrays))
         found = exercise.judge(calls, replies)
         lines = {call.function: facts["lines"].get(call.function) for call in calls}
         raised = [r.raised.line for r in replies if r.raised] if found.fault == "raises" else []
@@ -358,7 +359,7 @@ class _Judge:
         base, put = asked(target, told, self.seed)
         if target.component is not DATA_ITERATOR:
             return self._found(target, base, put)
-        replies = _replies(self._parcels, target, put)
+        replies = _replies(self._payloads, target, put)
         finding = find(DATA_ITERATOR, replies, base.scratch, base.builtin)
         if finding.cause and finding.cause.also:
             return self._asked_afresh(finding, target, replies, base)
@@ -366,17 +367,17 @@ class _Judge:
 
     def _found(self, target: Target, base: Footing, put: tuple[Question, ...]) -> Finding:
         """What replies come to: of a class, many are the same to the bit, and judged once."""
-        digests = [self._parcels[target.name, at].digest for at in range(len(put))]
+        digests = [self._payloads[target.name, at].digest for at in range(len(put))]
         key = (target.component, base.form, put, *digests)
         if key not in _FOUND:
-            replies = _replies(self._parcels, target, put)
+            replies = _replies(self._payloads, target, put)
             if len(_FOUND) == _KEPT:
                 del _FOUND[next(iter(_FOUND))]  # the oldest
             _FOUND[key] = find(target.component, replies, base.scratch, base.builtin)
         return _FOUND[key]
 
     @cached_property
-    def _parcels(self) -> dict[tuple[str, int], Parcel]:
+    def _payloads(self) -> dict[tuple[str, int], Payload]:
         assert self.outcome.reply is not None
         return opened(self.outcome.reply)
 
@@ -427,11 +428,11 @@ def afresh(replies: Replies, others: Replies) -> list[tuple[Question, Reply]]:
 
 
 def _replies(
-    parcels: dict[tuple[str, int], Parcel], target: Target, put: Sequence[Question]
+    payloads: dict[tuple[str, int], Payload], target: Target, put: Sequence[Question]
 ) -> list[tuple[Question, Reply]]:
     """The replies of one component to all its questions; `MalformedError` where one is missing."""
     kind = target.component.reply_type
-    return [(question, unpack(kind, parcels[target.name, at])) for at, question in enumerate(put)]
+    return [(question, unpack(kind, payloads[target.name, at])) for at, question in enumerate(put)]
 
 
 # A file that is out of sight is refused or not found, as the platform has it.
