@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from harness.answers.roles import KINDS, Signature, arguments
+from harness.answers.arguments import KINDS, Signature, arguments
 from harness.engine.components.role import Role
 
 

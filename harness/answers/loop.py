@@ -30,9 +30,9 @@ from torch.autograd import grad as gradients  # itself, whatever stands in its p
 from torch.overrides import TorchFunctionMode
 
 from harness.answers import doubles as understudies
+from harness.answers.arguments import KINDS
 from harness.answers.component import Piece, codes, reads_of
 from harness.answers.object_form import parameters
-from harness.answers.roles import KINDS
 from harness.answers.style import File, Habits
 from harness.engine.case import Case
 from harness.engine.components import (

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.answers.arguments import KINDS
 from harness.answers.component import Piece
-from harness.answers.roles import KINDS, Traits, called_name, is_main_guard
+from harness.answers.definitions import Traits, called_name, is_main_guard
 from harness.engine.components import LOOP, OPTIMIZER
 
 _GLOBAL = ("features", "labels", "w", "b", "params", "lr", "num_epochs", "batch_size")

@@ -37,7 +37,7 @@ from harness.engine.oracle import Expected, Oracle
 from harness.engine.recipe import BUILTIN, SCRATCH, Convention, Recipe
 from harness.engine.rows import RowJudge
 from harness.engine.stage import SEVERITY, Divergence, Level, StageRecord, worst
-from harness.engine.trace import STAGES, VALUE_STAGES, OverwrittenError, Run, Stack
+from harness.engine.trace import STAGES, VALUE_STAGES, OverwrittenError, Run, Stack, kind_of
 from harness.errors import InputError
 from harness.report import files
 from harness.report.environment import describe
@@ -143,7 +143,7 @@ class CaseComparison:
         except UntrainableError as fault:
             self.rows.diverge(*fault.place, str(fault))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a subject may raise what it likes
-            self.reason = f"{self.subject.name} raised {type(error).__name__}: {error}"
+            self.reason = f"{self.subject.name} raised {kind_of(error)}: {error}"
         else:
             self._end(ending)
         if data.fingerprint() != before:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -31,6 +32,7 @@ from harness.engine.components.role import CLASSES
 from harness.engine.lockstep import old_objects_left_alone
 from harness.engine.recipe import Footing
 from harness.engine.torch_import import leave_compiler_out
+from harness.engine.trace import Raised
 from harness.errors import InputError
 from harness.exercises import catalogue
 from harness.exercises.exercise import CALLS, PACKER, REPLIES
@@ -39,7 +41,7 @@ from harness.grading.child import asked, opened
 from harness.grading.replies import unpack
 from harness.isolation.codec import MalformedError, Message
 from harness.isolation.confine import Limits
-from harness.isolation.payload import Payload
+from harness.isolation.payload import Packer, Payload
 from harness.isolation.pool import Outcome, Workshop
 from harness.mistakes.catalogue import named
 from harness.mistakes.mistake import Mistake
@@ -58,7 +60,7 @@ class Judged:
     contract. `hint`, `what` and `fix` are the catalogue's words, which tell more and more.
     Beyond the contract: `part` is the method of a class that is at fault, `stages` are where each
     failed question first went wrong, `also` the mistakes that cannot be told from the cause; where
-    there are any, evidence and help speak of all of them.
+    there are any, evidence and help speak of all of them. `raised` is the type of the exception.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Judged:
     part: str = ""
     stages: list[str] = field(default_factory=list)
     also: list[str] = field(default_factory=list)
+    raised: str = ""
 
     def to_dict(self, hints: int = 1) -> dict[str, Any]:
         """As in `svb.check/1`; `hints` says how much is given away, 0 to 3."""
@@ -341,10 +344,8 @@ class _Judge:
     def _target(self, name: str, target: Target, told: dict[str, Any]) -> Judged:
         line = int(told["line"])
         if told["broken"]:
-            raised = told["broken"]
-            said = _outcry(str(raised["kind"]), str(raised["message"]))
-            hint = _advice(said)
-            return Judged(name, "error", line=int(raised["line"] or line), message=said, hint=hint)
+            raised: Raised = Packer().unpack(Raised, Payload(told["broken"]))
+            return replace(_of_raised(name, raised, line), hint=_advice(raised))
         try:
             finding = self._finding(target, told)
         except InputError as error:
@@ -501,44 +502,42 @@ def _described(component: str, finding: Finding, line: int) -> Judged:
     if finding.passed:
         return Judged(component, "pass", finding.level, line=line, message=_agreement(finding))
     raised, first = finding.raised, finding.first
-    if raised and not first:
-        status: Status = "error"
-        said = _outcry(raised.kind, raised.message)
-        line = raised.line or line
-    elif first:
-        status, said = "fail", first.message
+    if first:
+        found = Judged(
+            component, "fail", "different", first.to_dict(), line=line, message=first.message
+        )
+    elif raised:
+        found = _of_raised(component, raised, line)
     else:
         reasons = [verdict.reason for verdict in finding.verdicts if verdict.reason]
         reason = reasons[0] if reasons else "nothing was compared"
         return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
-    measured = "; ".join(finding.measured)
-    explained = _explained(finding.cause, said) if finding.cause else {"hint": _advice(said)}
-    return Judged(
-        component,
-        status,
-        "different" if status == "fail" else None,
-        first.to_dict() if first else None,
-        line=line,
-        message=f"{said} ({measured})" if measured else said,
-        stages=list(finding.stages),
-        **explained,
-    )
+    advice = "" if first or not raised else _advice(raised)
+    helped = _explained(finding.cause, found.message, advice) if finding.cause else {"hint": advice}
+    measured = f" ({'; '.join(finding.measured)})" if finding.measured else ""
+    message = f"{found.message}{measured}"
+    return replace(found, message=message, stages=list(finding.stages), **helped)
 
 
-def _outcry(kind: str, message: str) -> str:
-    """What went wrong; that something else was returned than asked is no exception of theirs."""
-    if " returned " in message and ", but should return " in message:
-        return message.replace("NoneType", "None")
-    return f"raises {kind}: {message}"
+def _of_raised(component: str, raised: Raised, line: int) -> Judged:
+    """A component that raised; to return something else than asked is no exception of theirs."""
+    line = raised.line or line
+    if raised.returned:
+        message = raised.message.replace("NoneType", "None")
+        return Judged(component, "error", line=line, message=message)
+    message = f"raises {raised.kind}: {raised.message}"
+    return Judged(component, "error", line=line, message=message, raised=raised.kind)
 
 
-def _advice(said: str) -> str:
+def _advice(raised: Raised) -> str:
     """Where to look after an exception that no known mistake explains; mostly nothing."""
-    return next((advice for words, advice in _ADVICE.items() if words in said), "")
+    if raised.returned == NoneType.__name__:
+        return "Does the function end with a `return`?"
+    return next((advice for words, advice in _ADVICE.items() if words in raised.message), "")
 
 
+# By the words of torch and Python, which say no more of what they raise.
 _ADVICE = {
-    "returned None": "Does the function end with a `return`?",
     "only for scalar outputs": "`backward()` starts from a single number: which number should it "
     "be, when there is a loss for each example?",
     "does not have a grad_fn": "Print `requires_grad` of each parameter and `grad_fn` of the loss: "
@@ -550,14 +549,14 @@ _ADVICE = {
 }
 
 
-def _explained(cause: Cause, said: str) -> dict[str, Any]:
+def _explained(cause: Cause, said: str, advice: str) -> dict[str, Any]:
     """The cause and what helps; of mistakes that cannot be told apart, all of them.
 
-    Where all that is known of a cause is the exception, `said` tells it, and what helps with it.
+    Where all that is known of a cause is the exception, `said` tells it, and `advice` helps.
     """
     any_exception = cause.id == "model.raises"
     evidence = said if any_exception else cause.evidence
-    advice = _advice(said) if any_exception else ""
+    advice = advice if any_exception else ""
     mistakes = [named(id_) for id_ in (cause.id, *cause.also)]
     names = " or ".join(map(_in_words, mistakes))
     apart = f"; it is {names}, which cannot be told apart here" if cause.also else ""

@@ -21,11 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.answers import roles as known
 from harness.answers import top_level
 from harness.answers.answer import Answer, gathered
+from harness.answers.classes import models
 from harness.answers.component import Piece
+from harness.answers.definitions import Uses
+from harness.answers.definitions import definitions as defined_in
 from harness.answers.live import Definition, Definitions, Session, definitions, restored, statements
+from harness.answers.roles import assign
 from harness.engine.components import LOOP, LOSS
 from harness.engine.components.contract import TARGETS, Target, targets_of
 from harness.engine.lockstep import determinism
@@ -299,9 +302,9 @@ def _recognised_as(one: Definition, components: Sequence[str]) -> bool:
 
 
 def _role_of(one: Definition) -> str | None:
-    found = list(known.definitions([one.statement]))
-    assigned, _ = known.assign(found, known.Uses.of([one.statement]), {})
-    classes = known.models(found, {})
+    found = list(defined_in([one.statement]))
+    assigned, _ = assign(found, Uses.of([one.statement]), {})
+    classes = models(found, {})
     return next((name for name in (*assigned, *classes) if name in ROLES), None)
 
 

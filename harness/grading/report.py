@@ -144,9 +144,8 @@ def _cause(component: Judged) -> str:
     """The cause by its id, or else what was seen: the exception, or the stage."""
     if component.cause:
         return _named(component)
-    raised = re.search(r"raises \w+", component.message)
     if component.status == "error":
-        return raised[0] if raised else said(component.message)
+        return f"raises {component.raised}" if component.raised else said(component.message)
     stage = (component.first_divergence or {}).get("stage")
     return f"first at the {stage}, by no known mistake" if stage else "by no known mistake"
 

@@ -30,7 +30,7 @@ WRONG = Judged(
     what="It broadcasts.",
     fix="Reshape y.",
 )
-RAISES = Judged("linreg", "error", line=1, message="raises NameError: no net")
+RAISES = Judged("linreg", "error", line=1, message="raises NameError: no net", raised="NameError")
 PASSED = Judged("sgd", "pass", "rounding", line=1, message="agrees within rounding")
 MISSING = Judged("train", "missing", message="not there yet")
 CODE = ("def linreg(X, w, b):", "    return y_hat - y")

@@ -14,7 +14,7 @@ from harness.engine.components.component import BASE, Component, ComponentVerdic
 from harness.engine.components.role import MODEL_CLASS, Role
 from harness.engine.recipe import Recipe
 from harness.engine.stage import Divergence, Level
-from harness.engine.trace import Raised
+from harness.engine.trace import Raised, ReturnedError
 
 WIDE = 1000  # inputs of the draw whose standard deviation is measured
 DRAWS = 4
@@ -160,9 +160,7 @@ def _pair(drawn: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     w, b = drawn
     for part in (w, b):
         if not isinstance(part, Tensor):
-            raise TypeError(
-                f"init_params returned {type(part).__name__}, but should return tensors"
-            )
+            raise ReturnedError(Initialisation.name, type(part).__name__, "tensors")
     return w, b
 
 
