@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from harness.engine.case import Case
     from harness.engine.comparison import CaseComparison
     from harness.engine.recipe import Recipe
-    from harness.grading.grade import Grader, Judged
+    from harness.grading.grade import Grader
+    from harness.grading.result import Judged
 
     Timed = Callable[..., object] | Prepared
 

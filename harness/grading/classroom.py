@@ -27,7 +27,8 @@ from harness.isolation.confine import Limits
 from harness.report.view import finite, one_line
 
 if TYPE_CHECKING:  # what imports torch is imported where it is needed, to be late
-    from harness.grading.grade import Checked, Grader, Submission
+    from harness.grading.grade import Grader, Submission
+    from harness.grading.result import Checked
 
 STDIN = "-"
 SUFFIXES = (".py", ".ipynb")
@@ -176,7 +177,7 @@ class Record:
     @classmethod
     def from_json(cls, text: str) -> Record:
         """The record that `to_json` wrote."""
-        from harness.grading.grade import Checked, Judged
+        from harness.grading.result import Checked, Judged
 
         told = json.loads(text)
         checked = told["checked"]
@@ -219,7 +220,7 @@ def _kept(text: str) -> tuple[str, ...]:
 
 
 def _unreadable(entry: Entry, error: OSError) -> Checked:
-    from harness.grading.grade import Checked
+    from harness.grading.result import Checked
 
     reason = error.strerror or str(error)
     message = entry.absent or f"{entry.path} cannot be read: {reason}"

@@ -1,8 +1,8 @@
 """One answer or many, judged: each runs in a worker, what it sends back is judged here.
 
 An answer's components are put into the reference one by one and asked their questions; replies come
-back as plain arrays and are believed as nothing more. What a learner reads is made here as plain
-values, the `svb.check/1` of the contract; how it is laid out is the report's affair.
+back as plain arrays and are believed as nothing more. What a learner reads of it is made
+in `words`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
 from harness.answers.source import SourceError, read
-from harness.diagnosis.finding import Cause, Finding, Replies, find
+from harness.diagnosis.finding import Finding, Replies, find
 from harness.engine.components import (
     COMPONENTS,
     DATA_ITERATOR,
@@ -39,121 +38,12 @@ from harness.exercises.exercise import CALLS, PACKER, REPLIES
 from harness.grading import warmup
 from harness.grading.child import asked, opened
 from harness.grading.replies import unpack
+from harness.grading.result import Checked, Judged, Status, Verdict
+from harness.grading.words import advice_on, described, not_from_scratch, of_exercise, of_raised
 from harness.isolation.codec import MalformedError, Message
 from harness.isolation.confine import Limits
 from harness.isolation.payload import Packer, Payload
 from harness.isolation.pool import Outcome, Workshop
-from harness.mistakes.catalogue import named
-from harness.mistakes.mistake import Mistake
-
-Verdict = Literal["pass", "fail", "error", "inconclusive"]
-Status = Literal["pass", "fail", "error", "missing", "skipped"]
-VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "inconclusive")
-HINTS = (0, 1, 2, 3)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One component of an answer: what it comes to, why, and what would help.
-
-    `line` is the line of the learner's file; `first_divergence` and `cause` are those of the
-    contract. `hint`, `what` and `fix` are the catalogue's words, which tell more and more.
-    Beyond the contract: `part` is the method of a class that is at fault, `stages` are where each
-    failed question first went wrong, `also` the mistakes that cannot be told from the cause; where
-    there are any, evidence and help speak of all of them. `raised` is the type of the exception.
-    """
-
-    name: str
-    status: Status
-    level: str | None = None
-    first_divergence: dict[str, Any] | None = None
-    cause: dict[str, str] | None = None
-    line: int | None = None
-    message: str = ""
-    hint: str = ""
-    what: str = ""
-    fix: str = ""
-    part: str = ""
-    stages: list[str] = field(default_factory=list)
-    also: list[str] = field(default_factory=list)
-    raised: str = ""
-
-    def to_dict(self, hints: int = 1) -> dict[str, Any]:
-        """As in `svb.check/1`; `hints` says how much is given away, 0 to 3."""
-        return {
-            "name": self.name,
-            "status": self.status,
-            "level": self.level,
-            "first_divergence": self.first_divergence,
-            "cause": self.cause,
-            "line": self.line,
-            "message": self.message,
-            "hint": self.help(hints),
-        }
-
-    @property
-    def causes(self) -> list[str]:
-        """The ids of all mistakes that it may be; more than one where nothing tells which."""
-        return [self.cause["id"], *self.also] if self.cause else []
-
-    def help(self, hints: int) -> str:
-        """What is said to help: nothing, the hint, also what the code does, also the fix."""
-        return " ".join(text for text in (self.hint, self.what, self.fix)[:hints] if text)
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One answer, judged."""
-
-    path: str
-    verdict: Verdict
-    error: dict[str, Any] | None = None
-    components: tuple[Judged, ...] = ()
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    output: str = ""
-
-    def to_dict(self, hints: int = 1) -> dict[str, Any]:
-        """As in `svb.check/1`."""
-        return {
-            "path": self.path,
-            "verdict": self.verdict,
-            "error": self.error,
-            "components": [component.to_dict(hints) for component in self.components],
-            "notes": list(self.notes),
-            "seconds": round(self.seconds, 3),
-        }
-
-
-@dataclass
-class Check:
-    """Answers, judged: what `svb check` prints."""
-
-    answers: list[Checked] = field(default_factory=list)
-    seed: int = 0
-
-    @property
-    def summary(self) -> dict[str, int]:
-        """How many answers came to each verdict."""
-        found = [answer.verdict for answer in self.answers]
-        return {verdict: found.count(verdict) for verdict in VERDICTS}
-
-    @property
-    def exit_status(self) -> int:
-        """0 all pass, 1 something fails, 3 inconclusive or could not run, and nothing fails."""
-        summary = self.summary
-        if summary["fail"]:
-            return 1
-        return 0 if self.answers and summary["pass"] == len(self.answers) else 3
-
-    def to_dict(self, hints: int = 1) -> dict[str, Any]:
-        """The object `svb.check/1`."""
-        return {
-            "schema": "svb.check/1",
-            "seed": self.seed,
-            "answers": [answer.to_dict(hints) for answer in self.answers],
-            "summary": self.summary,
-        }
 
 
 @dataclass(frozen=True)
@@ -293,7 +183,7 @@ class _Judge:
         found = exercise.judge(calls, replies)
         lines = {call.function: facts["lines"].get(call.function) for call in calls}
         raised = [r.raised.line for r in replies if r.raised] if found.fault == "raises" else []
-        component = _of_exercise(exercise.name, found, next(iter([*raised, *lines.values()]), None))
+        component = of_exercise(exercise.name, found, next(iter([*raised, *lines.values()]), None))
         error = None
         if component.status == "missing":
             empty = {"type": "Empty", "message": found.message, "line": None}
@@ -337,7 +227,7 @@ class _Judge:
             return Judged(name, "missing", message="not there yet; the reference stands in")
         for facts in told.values():
             if facts["evidence"]:
-                return _not_from_scratch(name, facts["evidence"][0], int(facts["line"]))
+                return not_from_scratch(name, facts["evidence"][0], int(facts["line"]))
         parts = [self._target(name, target, facts) for target, facts in told.items()]
         return max(parts, key=lambda part: _SEVERITY.index(part.status))
 
@@ -345,16 +235,16 @@ class _Judge:
         line = int(told["line"])
         if told["broken"]:
             raised: Raised = Packer().unpack(Raised, Payload(told["broken"]))
-            return replace(_of_raised(name, raised, line), hint=_advice(raised))
+            return replace(of_raised(name, raised, line), hint=advice_on(raised))
         try:
             finding = self._finding(target, told)
         except InputError as error:
             return Judged(name, "skipped", line=line, message=str(error))
-        described = _described(name, finding, line)
+        component = described(name, finding, line)
         if not target.part:
-            return described
-        message = f"in {target.part}: {described.message}"
-        return replace(described, message=message, part=target.part)
+            return component
+        message = f"in {target.part}: {component.message}"
+        return replace(component, message=message, part=target.part)
 
     def _finding(self, target: Target, told: dict[str, Any]) -> Finding:
         base, put = asked(target, told, self.seed)
@@ -398,15 +288,24 @@ class _Judge:
 
 
 _FOUND: dict[tuple[object, ...], Finding] = {}
+
+
 _KEPT = 2048
+
 
 # From the least to the most telling, and as the contract lists them.
 _SEVERITY: tuple[Status, ...] = ("missing", "pass", "skipped", "error", "fail")
+
+
 _CLASSES = frozenset(role.name for role in CLASSES)
+
+
 # What a class of the object form has inside, as functions.
 _INSIDE = frozenset(
     role.name for component in COMPONENTS if component.methods for role in component.roles
 )
+
+
 # Names that a component need not have.
 _OTHERS = {role.name: component.name for component in COMPONENTS for role in component.roles[1:]}
 
@@ -462,126 +361,3 @@ def _error(components: Sequence[Judged], error: dict[str, Any] | None) -> dict[s
         message = "defines none of the components of an answer, or only stubs of them"
         return {"type": "Empty", "message": message, "line": None}
     return None
-
-
-def _of_exercise(name: str, found: catalogue.Verdict, line: int | None) -> Judged:
-    """What the verdict on an exercise says, in the words of the contract."""
-    if found.passed:
-        return Judged(name, "pass", line=line, message=found.message)
-    statuses: dict[str | None, Status] = {"missing": "missing", "raises": "error"}
-    status = statuses.get(found.fault, "fail")
-    cause = {"id": f"{name}.{found.fault}", "evidence": found.message}
-    return Judged(
-        name,
-        status,
-        "different" if status == "fail" else None,
-        cause=None if status == "missing" else cause,
-        line=line,
-        message=found.message,
-        hint=found.hint,
-    )
-
-
-def _not_from_scratch(component: str, found: dict[str, Any], line: int) -> Judged:
-    mistake = named("not-from-scratch")
-    evidence = f"uses {found['name']}, which it is meant to replace"
-    return Judged(
-        component,
-        "fail",
-        cause={"id": mistake.id, "evidence": evidence},
-        line=int(found["line"] or line),
-        message=evidence,
-        hint=mistake.hint,
-        what=mistake.what,
-        fix=mistake.fix,
-    )
-
-
-def _described(component: str, finding: Finding, line: int) -> Judged:
-    """A finding in the words of the contract."""
-    if finding.passed:
-        return Judged(component, "pass", finding.level, line=line, message=_agreement(finding))
-    raised, first = finding.raised, finding.first
-    if first:
-        found = Judged(
-            component, "fail", "different", first.to_dict(), line=line, message=first.message
-        )
-    elif raised:
-        found = _of_raised(component, raised, line)
-    else:
-        reasons = [verdict.reason for verdict in finding.verdicts if verdict.reason]
-        reason = reasons[0] if reasons else "nothing was compared"
-        return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
-    advice = "" if first or not raised else _advice(raised)
-    helped = _explained(finding.cause, found.message, advice) if finding.cause else {"hint": advice}
-    measured = f" ({'; '.join(finding.measured)})" if finding.measured else ""
-    message = f"{found.message}{measured}"
-    return replace(found, message=message, stages=list(finding.stages), **helped)
-
-
-def _of_raised(component: str, raised: Raised, line: int) -> Judged:
-    """A component that raised; to return something else than asked is no exception of theirs."""
-    line = raised.line or line
-    if raised.returned:
-        message = raised.message.replace("NoneType", "None")
-        return Judged(component, "error", line=line, message=message)
-    message = f"raises {raised.kind}: {raised.message}"
-    return Judged(component, "error", line=line, message=message, raised=raised.kind)
-
-
-def _advice(raised: Raised) -> str:
-    """Where to look after an exception that no known mistake explains; mostly nothing."""
-    if raised.returned == NoneType.__name__:
-        return "Does the function end with a `return`?"
-    return next((advice for words, advice in _ADVICE.items() if words in raised.message), "")
-
-
-# By the words of torch and Python, which say no more of what they raise.
-_ADVICE = {
-    "only for scalar outputs": "`backward()` starts from a single number: which number should it "
-    "be, when there is a loss for each example?",
-    "does not have a grad_fn": "Print `requires_grad` of each parameter and `grad_fn` of the loss: "
-    "where does the chain from one to the other end?",
-    "'NoneType'": "Something is None in this line. Print it just before: was a gradient never "
-    "computed, or does a function end without `return`?",
-    "shapes cannot be multiplied": "Print the shapes of both factors just before this line.",
-    "must match the size of tensor": "Print the shapes of both sides just before this line.",
-}
-
-
-def _explained(cause: Cause, said: str, advice: str) -> dict[str, Any]:
-    """The cause and what helps; of mistakes that cannot be told apart, all of them.
-
-    Where all that is known of a cause is the exception, `said` tells it, and `advice` helps.
-    """
-    any_exception = cause.id == "model.raises"
-    evidence = said if any_exception else cause.evidence
-    advice = advice if any_exception else ""
-    mistakes = [named(id_) for id_ in (cause.id, *cause.also)]
-    names = " or ".join(map(_in_words, mistakes))
-    apart = f"; it is {names}, which cannot be told apart here" if cause.also else ""
-    return {
-        "cause": {"id": cause.id, "evidence": f"{evidence}{apart}"},
-        "hint": advice or _either([(mistake, mistake.hint) for mistake in mistakes]),
-        "what": _either([(mistake, mistake.what) for mistake in mistakes]),
-        "fix": _either([(mistake, mistake.fix) for mistake in mistakes]),
-        "also": list(cause.also),
-    }
-
-
-def _either(texts: Sequence[tuple[Mistake, str]]) -> str:
-    """What is said of one mistake; of several, what is said of each."""
-    if len({text for _, text in texts}) == 1:
-        return texts[0][1]
-    return " ".join(f"If it is {_in_words(mistake)}: {text}" for mistake, text in texts)
-
-
-def _in_words(mistake: Mistake) -> str:
-    """Such as “shuffle once”, of data.shuffle-once."""
-    return f"\u201c{mistake.id.rpartition('.')[2].replace('-', ' ')}\u201d"
-
-
-def _agreement(finding: Finding) -> str:
-    steps = sum(verdict.steps for verdict in finding.verdicts)
-    words = {"identical": "to the bit", "rounding": "within rounding"}
-    return f"agrees {words.get(finding.level, 'up to its convention')} on all {steps} steps asked"

@@ -36,17 +36,10 @@ from harness.errors import InputError
 from harness.grading import warmup
 from harness.grading.child import has, interviewed
 from harness.grading.classroom import Record
-from harness.grading.grade import (
-    HINTS,
-    Check,
-    Checked,
-    Grader,
-    Judged,
-    Submission,
-    judged,
-    verdict_of,
-)
-from harness.grading.report import GLYPHS, Line, answer_lines, plain
+from harness.grading.grade import Grader, Submission, judged, verdict_of
+from harness.grading.marks import GLYPHS
+from harness.grading.result import HINTS, Check, Checked, Judged
+from harness.grading.terminal import Line, answer_lines, plain
 from harness.isolation.codec import Message, decode, encode
 from harness.isolation.confine import Limits
 from harness.isolation.pool import Outcome

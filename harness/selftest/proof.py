@@ -36,7 +36,8 @@ from harness.engine.components import (
 from harness.engine.components.contract import TARGETS, targets_of
 from harness.engine.recipe import BUILTIN, SCRATCH, ObjectSGD, Recipe
 from harness.errors import InputError
-from harness.grading.grade import Checked, Grader, Judged, Submission, afresh
+from harness.grading.grade import Grader, Submission, afresh
+from harness.grading.result import Checked, Judged
 from harness.mistakes.catalogue import MISTAKES, named
 from harness.mistakes.mistake import Mistake
 from harness.selftest.robustness import Held, Ordeal, cores, endure

@@ -17,8 +17,8 @@ from harness import cli
 from harness.engine.case import DEFAULT_CASES
 from harness.engine.comparison import CaseComparison, Comparison
 from harness.engine.recipe import BUILTIN, SCRATCH
-from harness.grading.grade import Checked, Judged
-from harness.grading.report import PARTS
+from harness.grading.marks import PARTS
+from harness.grading.result import Checked, Judged
 from harness.isolation.confine import Limits
 from harness.report import files
 
