@@ -28,7 +28,7 @@ from harness.engine.components import (
 )
 from harness.engine.recipe import BUILTIN, SCRATCH, Functional
 from harness.mistakes.catalogue import MISTAKES, named
-from harness.mistakes.loop import Loop
+from harness.mistakes.right_loop import Loop
 from harness.mistakes.stateful import Momentum
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")

@@ -18,8 +18,8 @@ from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.errors import InputError
 from harness.mistakes.catalogue import MISTAKES, named, of, page, plain
 from harness.mistakes.data import Batches
-from harness.mistakes.loop import Loop
 from harness.mistakes.mistake import based, optimizer_of
+from harness.mistakes.right_loop import Loop
 from harness.mistakes.stateful import Adam, Momentum
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "mistakes.md"

@@ -22,7 +22,7 @@ from harness.engine.components.single_piece import FAR
 from harness.engine.lockstep import COLUMNS
 from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.mistakes.data import Batches
-from harness.mistakes.loop import Loop
+from harness.mistakes.right_loop import Loop
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
 MSE = SCRATCH["mse"]

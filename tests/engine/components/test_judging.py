@@ -24,7 +24,7 @@ from harness.engine.lockstep import Forced
 from harness.engine.recipe import BUILTIN, SCRATCH, Functional
 from harness.mistakes import loop as mistaken_loops
 from harness.mistakes.data import Batches
-from harness.mistakes.loop import Loop
+from harness.mistakes.right_loop import Loop
 
 FORMS = ("functional", "object", "mse")
 MSE = SCRATCH["mse"]

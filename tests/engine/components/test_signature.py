@@ -9,7 +9,7 @@ import torch
 from harness.engine.components import LOOP, LOSS, MODEL, OPTIMIZER, Signature
 from harness.engine.recipe import BUILTIN, SCRATCH
 from harness.mistakes.catalogue import of
-from harness.mistakes.loop import Loop
+from harness.mistakes.right_loop import Loop
 
 MSE = SCRATCH["mse"]
 OF_LOSS = LOSS.questions(BUILTIN["mse"], "mse")[0]
