@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.engine.components.contract import BY_ROLE
+
 ROOT = Path(__file__).resolve().parent.parent
 HARNESS = ROOT / "harness"
 
@@ -29,8 +31,7 @@ FOLDERS = [
 # The only ones that may import `scratch` and `builtin`.
 IMPORTS_PACKAGES = ("pairs/packages.py",)
 SEAMS = {  # imports upwards that are still to be cut
-    "engine/comparison.py": ["diagnosis"],
-    "mistakes/mistake.py": ["diagnosis"],
+    "engine/case.py": ["pairs"],
 }
 ONLY_BY_HAND = ("torch.nn", "torch.optim", "torch.utils.data", "torch.func")
 
@@ -202,7 +203,7 @@ def test_packages_control_allows():
 @pytest.mark.parametrize(
     ("file", "source", "faults"),
     [
-        ("engine/trace.py", "from harness.diagnosis.judge import rule", ["diagnosis"]),
+        ("engine/trace.py", "from harness.diagnosis.finding import find", ["diagnosis"]),
         ("engine/trace.py", "from harness import cli", ["cli"]),
         ("engine/trace.py", "import scratch", ["scratch"]),
         ("engine/trace.py", "def late():\n    import harness.grading.report", ["grading"]),
@@ -215,3 +216,45 @@ def test_packages_control_allows():
 def test_harness_control(file, source, faults):
     """Control: an import upwards, sideways or of a package is found; those downwards are not."""
     assert harness_faults(file, source) == faults
+
+
+# Every name of the contract under which a component is defined, and the few places that spell one
+# because it is something else there: torch's function, a rule of a case, a function of d2l.
+SPELT = {
+    "answers/builtins_used.py": {"mse_loss"},
+    "answers/definitions.py": {"mse_loss"},
+    "answers/stubs/d2l.py": {"linreg", "squared_loss", "sgd", "SGD", "data_iter"},
+    "engine/case.py": {"sgd", "SGD"},
+    "mistakes/mistake.py": {"sgd", "SGD"},
+    "mistakes/optim.py": {"SGD"},
+    "mistakes/stateful.py": {"sgd", "SGD"},
+}
+KNOWS_NAMES = ("engine/components/", "pairs/")
+
+
+def spelt(source):
+    """Return the names of the contract that stand in a source as literals."""
+    nodes = ast.walk(ast.parse(source))
+    return {n.value for n in nodes if isinstance(n, ast.Constant) and n.value in BY_ROLE}
+
+
+def test_only_components_spell_their_names():
+    """Whoever asks which component it is asks the object, not its name."""
+    files = [file for file in harness_files() if not file.startswith(KNOWS_NAMES)]
+    names = {file: spelt((HARNESS / file).read_text("utf-8")) for file in files}
+    assert {file: found for file, found in names.items() if found} == SPELT
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('if component == "linreg":\n    pass', {"linreg"}),
+        ('TABLE = {"sgd": 1, "mse_loss": 2}', {"sgd", "mse_loss"}),
+        ('match name:\n    case "SGD":\n        pass', {"SGD"}),
+        ('f(component="LinearRegressionScratch")', {"LinearRegressionScratch"}),
+        ('"""Judges `train`, as linreg."""\nprint("the train is late", MODEL.name)', set()),
+    ],
+)
+def test_spelling_control(source, found):
+    """Control: a name that is planted is found; one within a sentence is not."""
+    assert spelt(source) == found

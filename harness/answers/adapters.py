@@ -16,6 +16,7 @@ from torch import Tensor
 
 from harness.answers.component import Piece
 from harness.engine.recipe import Batch, Forward, Loss
+from harness.engine.trace import ReturnedError
 
 
 def forward(piece: Piece, *, flat: bool) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
@@ -65,9 +66,7 @@ class EachEpoch:
         served = self.served()
         if not hasattr(served, "__iter__") and not hasattr(served, "__getitem__"):
             kind = type(served).__name__
-            raise TypeError(
-                f"{self.piece.name} returned {kind}, but should return something to iterate over"
-            )
+            raise ReturnedError(self.piece.name, kind, "something to iterate over")
         return map(_tensors, served) if self.numpy else iter(served)
 
 
@@ -127,7 +126,7 @@ def drawn(piece: Piece, d: int, *, flat: bool) -> list[Tensor]:
     result = piece(num_inputs=d, sigma=0.01)
     values = list(result.values()) if isinstance(result, dict) else result
     if not isinstance(values, tuple | list) or len(values) != 2:
-        raise TypeError(f"{piece.name} returned {type(result).__name__}, but should return (w, b)")
+        raise ReturnedError(piece.name, type(result).__name__, "(w, b)")
     return [_leaf_column(values[0]) if flat else values[0], values[1]]
 
 

@@ -23,14 +23,19 @@ from typing import Any
 
 from harness.answers import builtins_used, detect, object_form, top_level
 from harness.answers import component as pieces
-from harness.answers import roles as known
 from harness.answers.builtins_used import Evidence
+from harness.answers.classes import TRAINER, added_methods, methods_of, models
 from harness.answers.component import Piece
+from harness.answers.definitions import NAMED, Found, Uses, definitions, is_main_guard, is_stub
 from harness.answers.detect import Seen
+from harness.answers.roles import Assigned, assign
 from harness.answers.source import Source
 from harness.answers.stubs import d2l, stand_ins
 from harness.answers.style import Manner
 from harness.answers.top_level import Loop, State
+from harness.engine.components import LOOP, LOSS, OPTIMIZER
+from harness.engine.components.contract import BY_ROLE, ROLES
+from harness.engine.components.role import CLASSES, OPTIMIZER_CLASS, ClassRole
 from harness.engine.recipe import Convention, Recipe
 from harness.engine.seeding import seed_all
 
@@ -107,9 +112,10 @@ class Answer:
         """The parts of a class that can be judged each for itself: of the model class, those of
         "__init__", "forward" and "loss" that it has; `recipe` takes "LinearRegressionScratch.loss".
         """
-        if component != "LinearRegressionScratch" or not self.has(component):
+        role = BY_ROLE[component]
+        if not isinstance(role, ClassRole) or not self.has(component):
             return []
-        return [part for part in object_form.PARTS if self.line(f"{component}.{part}")]
+        return [part for part in role.methods if self.line(f"{component}.{part}")]
 
     def line(self, component: str) -> int | None:
         """Where a component, or a part of a class, is written; None where the file has none."""
@@ -118,7 +124,7 @@ class Answer:
             return self.pieces[name].line
         return self.methods.get(name, {}).get(part)
 
-    def convention(self, component: str = "squared_loss") -> Convention | None:
+    def convention(self, component: str = LOSS.name) -> Convention | None:
         """How the file scales its loss; None where it has no such component."""
         name = component.partition(".")[0]
         return detect.convention(self, component) if self.has(name) else None
@@ -167,7 +173,7 @@ def _bound(node: ast.stmt) -> set[str]:
     """The names that a statement would have bound."""
     bound = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _stores(n)}
     bound |= {a.asname or a.name.split(".")[0] for n in ast.walk(node) for a in _aliases(n)}
-    return bound | {n.name for n in ast.walk(node) if isinstance(n, known.NAMED)}
+    return bound | {n.name for n in ast.walk(node) if isinstance(n, NAMED)}
 
 
 def _stores(node: ast.Name) -> bool:
@@ -185,11 +191,11 @@ def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> 
     generators are seeded before the file runs.
     """
     reading = _Reading.of(source, roles)
-    seen = Seen({a.found.name: a.component for a in reading.assigned.values()})
+    seen = Seen({a.found.name: a.role.name for a in reading.assigned.values()})
     with _prepared(source, seed) as (namespace, finder):
         run = _Run(source, namespace, flags=_future(reading.statements))
         for statement in reading.statements:
-            if not known.is_main_guard(statement):
+            if not is_main_guard(statement):
                 run.statement(statement)
                 seen.watch(namespace)
         seen.release(namespace)
@@ -218,19 +224,19 @@ class _Reading:
     """What the syntax of a file tells: its definitions and which of them is which component."""
 
     statements: list[ast.stmt]
-    found: list[known.Found]
-    uses: known.Uses
+    found: list[Found]
+    uses: Uses
     mapped: dict[str, str]
-    assigned: dict[str, known.Assigned]
+    assigned: dict[str, Assigned]
     notes: list[str]
 
     @classmethod
     def of(cls, source: Source, roles: dict[str, str] | None) -> _Reading:
         """Read it off a source; `roles` settles which name is which component."""
         mapped, statements = dict(roles or {}), list(source.statements())
-        found = list(known.definitions(statements))
-        uses = known.Uses.of(statements)
-        return cls(statements, found, uses, mapped, *known.assign(found, uses, mapped))
+        found = list(definitions(statements))
+        uses = Uses.of(statements)
+        return cls(statements, found, uses, mapped, *assign(found, uses, mapped))
 
 
 def _fill_in(answer: Answer, reading: _Reading, seen: Seen, states: dict[int, State]) -> None:
@@ -268,60 +274,54 @@ def _future(statements: Sequence[ast.stmt]) -> int:
     return sum(feature.compiler_flag for feature in features)
 
 
-def _find_classes(
-    answer: Answer, found: Sequence[known.Found], statements: Sequence[ast.stmt]
-) -> None:
+def _find_classes(answer: Answer, found: Sequence[Found], statements: Sequence[ast.stmt]) -> None:
     """The object form: the model class and the optimizer class, with the lines of their methods."""
-    added = known.added_methods(statements)
-    chosen = known.models(found, added)
-    for role in known.CLASSES:
-        definition = chosen.get(role.component)
+    added = added_methods(statements)
+    chosen = models(found, added)
+    for role in CLASSES:
+        definition = chosen.get(role.name)
         value = answer.namespace.get(definition.name) if definition else None
         if definition is None or not isinstance(value, type):
             continue
-        methods = known.methods_of(definition, added, found)
-        answer.methods[role.component] = {
-            name: node.lineno for name, node in methods.items() if not known.is_stub(node)
+        methods = methods_of(definition, added, found)
+        answer.methods[role.name] = {
+            name: node.lineno for name, node in methods.items() if not is_stub(node)
         }
-        answer.pieces[role.component] = pieces.made(
+        answer.pieces[role.name] = pieces.made(
             role,
             definition.name,
             value,
             definition.line,
-            stub=all(map(known.is_stub, methods.values())),
+            stub=all(map(is_stub, methods.values())),
             constants={},
             reads=set(),
         )
 
 
-def _find_trainer(
-    answer: Answer, found: Sequence[known.Found], statements: Sequence[ast.stmt]
-) -> None:
+def _find_trainer(answer: Answer, found: Sequence[Found], statements: Sequence[ast.stmt]) -> None:
     """A Trainer class with a loop of the learner's own, where no function trains."""
-    added = known.added_methods(statements)
-    chosen = known.models(found, added)
+    added = added_methods(statements)
+    chosen = models(found, added)
     own, line = None, 0
-    if "Trainer" in chosen:
-        own, line = answer.namespace.get(chosen["Trainer"].name), chosen["Trainer"].line
+    if trainer := chosen.get(TRAINER.name):
+        own, line = answer.namespace.get(trainer.name), trainer.line
     for name, methods in added.items():
         if name.endswith("Trainer") and {"fit_epoch", "fit"} & methods.keys():
             own = own or getattr(answer.namespace.get(name.partition(".")[0]), "Trainer", None)
             line = min(node.lineno for node in methods.values())
-    if "train" in answer.pieces or not isinstance(own, type):
+    if LOOP.name in answer.pieces or not isinstance(own, type):
         return
-    made = pieces.made(
-        known.TRAINER, own.__name__, own, line, stub=False, constants={}, reads=set()
-    )
+    made = pieces.made(TRAINER, own.__name__, own, line, stub=False, constants={}, reads=set())
     fit = object_form.Fit(made)
-    answer.pieces["train"] = Piece(
-        "train", own.__name__, fit, line, arguments=object_form.FIT_ARGUMENTS
+    answer.pieces[LOOP.name] = Piece(
+        LOOP.role, own.__name__, fit, line, arguments=object_form.FIT_ARGUMENTS
     )
 
 
 def _find_loop(
     answer: Answer,
     statements: Sequence[ast.stmt],
-    uses: known.Uses,
+    uses: Uses,
     states: dict[int, State],
 ) -> None:
     """The loop at the top level, where no function trains; what is done with results of calls."""
@@ -332,18 +332,18 @@ def _find_loop(
         if any(answer.namespace[name] is piece.function for name in named)
     )
     _find_grad_mode(answer, uses)
-    if "train" in answer.pieces:
+    if LOOP.name in answer.pieces:
         return
     answer.loop = top_level.find(
         statements, answer.pieces, answer.namespace, answer.source.name, states
     )
     if answer.loop:
-        answer.pieces["train"] = answer.loop.piece
+        answer.pieces[LOOP.name] = answer.loop.piece
 
 
-def _find_grad_mode(answer: Answer, uses: known.Uses) -> None:
+def _find_grad_mode(answer: Answer, uses: Uses) -> None:
     """Updates that the file, or the book's Trainer, calls under `torch.no_grad()`."""
-    for component in ("sgd", "SGD"):
+    for component in (OPTIMIZER.name, OPTIMIZER_CLASS.name):
         piece = answer.pieces.get(component)
         if piece is None:
             continue
@@ -357,9 +357,9 @@ def _find_grad_mode(answer: Answer, uses: known.Uses) -> None:
 
 def _find(
     answer: Answer,
-    found: Sequence[known.Found],
-    uses: known.Uses,
-    assigned: dict[str, known.Assigned],
+    found: Sequence[Found],
+    uses: Uses,
+    assigned: dict[str, Assigned],
     mapped: dict[str, str],
 ) -> None:
     """Fill in the pieces of an answer that has run."""
@@ -369,8 +369,8 @@ def _find(
         if callable(value):
             answer.pieces[component] = _piece(answer, component, given.found, value, uses)
     last = {f.name: f for f in found}
-    for role in known.ROLES:
-        component = role.component
+    for role in ROLES:
+        component = role.name
         for name in [mapped[component]] if component in mapped else role.names:
             value = namespace.get(name)
             # the contract's own name counts, whatever else looks like it
@@ -397,12 +397,10 @@ def _line_of(source: Source, name: str) -> int:
     return lines[-1] if lines else 1
 
 
-def _piece(
-    answer: Answer, component: str, found: known.Found, value: Any, uses: known.Uses
-) -> Piece:
+def _piece(answer: Answer, component: str, found: Found, value: Any, uses: Uses) -> Piece:
     reads = pieces.reads_of(value, answer.namespace)
     return pieces.made(
-        known.BY_COMPONENT[component],
+        BY_ROLE[component],
         found.name,
         value,
         found.line,

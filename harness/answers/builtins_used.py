@@ -11,12 +11,13 @@ from __future__ import annotations
 import dis
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import singledispatch
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FrameType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -26,21 +27,20 @@ from harness.answers import adapters, loop, object_form
 from harness.answers.component import Piece, codes
 from harness.answers.stubs import d2l
 from harness.answers.style import File
+from harness.engine.components import (
+    Component,
+    DataIterator,
+    Initialisation,
+    Loop,
+    Loss,
+    Model,
+    Optimizer,
+)
+from harness.engine.components.contract import component_of, replaced_by
+from harness.engine.components.role import MODEL_CLASS, OPTIMIZER_CLASS
+from harness.engine.components.role import BuiltIn as Kind
 from harness.pairs.linear import SCRATCH
 
-Kind = Literal["model", "loss", "update", "data", "package"]
-# What each component should not use; "package" is this project and d2l, in any of them.
-REPLACES: dict[str, tuple[Kind, ...]] = {
-    "data_iter": ("data",),
-    "linreg": ("model",),
-    "squared_loss": ("loss",),
-    "mse_loss": ("loss",),
-    "sgd": ("update",),
-    "init_params": ("model",),
-    "train": ("model", "loss", "update", "data"),
-    "LinearRegressionScratch": ("model", "loss"),
-    "SGD": ("update",),
-}
 _TORCH = Path(torch.__file__).parent
 _HERE = Path(__file__).parents[2]
 _BUILTINS: dict[Any, tuple[Kind, str]] = {
@@ -191,7 +191,7 @@ def evidence(answer: Named, component: str, settings: dict[str, Any]) -> list[Ev
     `settings` are those of a top-level loop. Nothing is found out about a stub.
     """
     piece = answer.pieces[component]
-    wanted: tuple[Kind, ...] = (*REPLACES[component], "package")
+    wanted: tuple[Kind, ...] = (*replaced_by(piece.role), "package")
     found = list(_itself(piece))
     if not piece.stub:
         with _watched(answer.file_name, wanted) as seen:
@@ -240,7 +240,7 @@ _READING = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL")
 def _ran(answer: Named, piece: Piece, settings: dict[str, Any]) -> bool:
     """Run a piece on a few rows; False where it does not come to its end."""
     try:
-        _RUNS[piece.component](answer, piece, settings)
+        _run(answer, piece, settings)
     except _FoundError:
         return True
     except (Exception, SystemExit):  # noqa: BLE001 - a learner's code may raise anything
@@ -251,29 +251,42 @@ def _ran(answer: Named, piece: Piece, settings: dict[str, Any]) -> bool:
 _ROWS, _FEATURES = 4, 2
 
 
-def _model(answer: Named, piece: Piece, _: dict[str, Any]) -> None:
+def _run(answer: Named, piece: Piece, settings: dict[str, Any]) -> None:
+    """Run a piece; `settings` are those of a loop."""
+    if piece.role is MODEL_CLASS:
+        object_form.loss(piece, flat=answer.manner.flat_class)(*_predictions())
+        object_form.OwnModel(piece, _FEATURES, flat=False).forward(torch.ones(_ROWS, _FEATURES))
+    elif piece.role is OPTIMIZER_CLASS:
+        object_form.OwnUpdate(piece, _parameters(), 0.1).step(1)
+    else:
+        _call(component_of(piece.role), answer, piece, settings)
+
+
+@singledispatch
+def _call(component: Component[Any], answer: Named, piece: Piece, settings: dict[str, Any]) -> None:
+    """Call the function that a component is."""
+    raise TypeError(f"{component}: {piece.name} of {answer.file_name} with {settings}")
+
+
+@_call.register
+def _predict(_: Model, answer: Named, piece: Piece, __: dict[str, Any]) -> None:
     w, b = answer.manner.leaves(_FEATURES)
     net = adapters.forward(piece, flat=False)
     net(torch.ones(_ROWS, _FEATURES), w.requires_grad_(), b.requires_grad_())
 
 
-def _loss(answer: Named, piece: Piece, _: dict[str, Any]) -> None:
-    y_hat = torch.ones(_ROWS, 1, requires_grad=True)
-    adapters.loss(piece, flat=answer.manner.flat)(y_hat, torch.zeros(_ROWS, 1))
+@_call.register
+def _measure(_: Loss, answer: Named, piece: Piece, __: dict[str, Any]) -> None:
+    adapters.loss(piece, flat=answer.manner.flat)(*_predictions())
 
 
-def _parameters() -> list[torch.Tensor]:
-    params = [torch.ones(_FEATURES, 1, requires_grad=True), torch.ones(1, requires_grad=True)]
-    for p in params:
-        p.grad = torch.ones_like(p)
-    return params
-
-
-def _update(_: Named, piece: Piece, __: dict[str, Any]) -> None:
+@_call.register
+def _update(_: Optimizer, __: Named, piece: Piece, ___: dict[str, Any]) -> None:
     adapters.stepped(piece, _parameters(), 0.1, _ROWS, returns=False)
 
 
-def _batches(answer: Named, piece: Piece, _: dict[str, Any]) -> None:
+@_call.register
+def _serve(_: DataIterator, answer: Named, piece: Piece, __: dict[str, Any]) -> None:
     data = torch.ones(_ROWS, _FEATURES), torch.ones(_ROWS, 1)
     for batch, _number in zip(
         adapters.EachEpoch(piece, *data, 2, numpy=answer.manner.numpy), range(3), strict=False
@@ -281,37 +294,23 @@ def _batches(answer: Named, piece: Piece, _: dict[str, Any]) -> None:
         del batch
 
 
-def _init(_: Named, piece: Piece, __: dict[str, Any]) -> None:
+@_call.register
+def _draw(_: Initialisation, __: Named, piece: Piece, ___: dict[str, Any]) -> None:
     adapters.drawn(piece, _FEATURES, flat=False)
 
 
-def _train(answer: Named, piece: Piece, settings: dict[str, Any]) -> None:
+@_call.register
+def _train(_: Loop, answer: Named, piece: Piece, settings: dict[str, Any]) -> None:
     base = SCRATCH["object" if answer.manner.per_example is False else "functional"]
     loop.habits(answer, piece, base, loop.trial(settings))
 
 
-def _model_class(answer: Named, piece: Piece, _: dict[str, Any]) -> None:
-    _loss_of_class(answer, piece)
-    object_form.OwnModel(piece, _FEATURES, flat=False).forward(torch.ones(_ROWS, _FEATURES))
+def _predictions() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.ones(_ROWS, 1, requires_grad=True), torch.zeros(_ROWS, 1)
 
 
-def _loss_of_class(answer: Named, piece: Piece) -> None:
-    y_hat = torch.ones(_ROWS, 1, requires_grad=True)
-    object_form.loss(piece, flat=answer.manner.flat_class)(y_hat, torch.zeros(_ROWS, 1))
-
-
-def _optimizer_class(_: Named, piece: Piece, __: dict[str, Any]) -> None:
-    object_form.OwnUpdate(piece, _parameters(), 0.1).step(1)
-
-
-_RUNS: dict[str, Callable[[Named, Piece, dict[str, Any]], None]] = {
-    "linreg": _model,
-    "squared_loss": _loss,
-    "mse_loss": _loss,
-    "sgd": _update,
-    "data_iter": _batches,
-    "init_params": _init,
-    "train": _train,
-    "LinearRegressionScratch": _model_class,
-    "SGD": _optimizer_class,
-}
+def _parameters() -> list[torch.Tensor]:
+    params = [torch.ones(_FEATURES, 1, requires_grad=True), torch.ones(1, requires_grad=True)]
+    for p in params:
+        p.grad = torch.ones_like(p)
+    return params

@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 
-from harness.answers.roles import BY_COMPONENT, KINDS, Role, Signature, arguments
+from harness.answers.arguments import KINDS, Signature, arguments
+from harness.engine.components.role import Role
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Piece:
     the file calls it under `torch.no_grad()`.
     """
 
-    component: str
+    role: Role
     name: str
     function: Any
     line: int
@@ -59,7 +60,7 @@ class Piece:
 
     def _call(self, values: dict[str, Any]) -> Any:
         if self.arguments is None:
-            takes = BY_COMPONENT[self.component].takes
+            takes = self.role.takes
             return self.function(*(values[kind] for kind in takes if kind in values))
         known = {n: values[k] for n, k in self.arguments.items() if k in values}
         known |= self.constants
@@ -163,11 +164,11 @@ def made(
     """A piece for a role; `reads` are the global names that it reads and that the file has."""
     found = signature_of(function)
     if found is None:
-        return Piece(role.component, name, function, line, stub)
+        return Piece(role, name, function, line, stub)
     signature, open_ended = found
     kinds, guessed = arguments(role, signature)
     if open_ended and not set(role.takes) <= set(kinds.values()):
-        return Piece(role.component, name, function, line, stub)
+        return Piece(role, name, function, line, stub)
     fixed = {k: v for k, v in constants.items() if k in signature.names and k not in kinds}
     missing = [k for k in role.takes if k not in kinds.values()]
     if "params" in kinds.values():
@@ -175,7 +176,7 @@ def made(
     if component_takes_w_and_b(kinds):
         missing = [k for k in missing if k != "params"]
     names = {n: k for k in missing for n in sorted(reads) if n in KINDS[k]}
-    return Piece(role.component, name, function, line, stub, kinds, fixed, names, tuple(guessed))
+    return Piece(role, name, function, line, stub, kinds, fixed, names, tuple(guessed))
 
 
 def component_takes_w_and_b(kinds: Mapping[str, str]) -> bool:

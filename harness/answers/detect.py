@@ -23,8 +23,26 @@ from harness.answers.adapters import EachEpoch
 from harness.answers.component import Piece, codes
 from harness.answers.style import File, Manner
 from harness.answers.top_level import Loop
+from harness.engine.components import (
+    DATA_ITERATOR,
+    INITIALISATION,
+    LOOP,
+    LOSS,
+    MODEL,
+    OPTIMIZER,
+    Component,
+    DataIterator,
+    Initialisation,
+    Optimizer,
+)
+from harness.engine.components import Loop as LoopComponent
+from harness.engine.components import Loss as LossComponent
+from harness.engine.components import Model as ModelComponent
+from harness.engine.components.contract import component_of
+from harness.engine.components.loss import HALF_SQUARES, SQUARES
+from harness.engine.components.role import CLASSES, MODEL_CLASS, OPTIMIZER_CLASS
 from harness.engine.pieces import Functional
-from harness.engine.recipe import PIECES, Convention, Model, Recipe
+from harness.engine.recipe import Convention, Model, Recipe
 from harness.pairs.linear import SCRATCH
 
 _ROWS, _FEATURES = 7, 3
@@ -91,23 +109,23 @@ def manner_of(answer: Answer, seen: Seen) -> Manner:
     divides, clears = _update(answer)
     manner = replace(manner, divides=divides, clears=clears, once=_once(answer, manner))
     flat_labels = answer.loop.flat_labels if answer.loop else manner.flat
-    manner = replace(manner, flat_labels=flat_labels, returns="sgd" in answer.used)
+    manner = replace(manner, flat_labels=flat_labels, returns=OPTIMIZER.name in answer.used)
     answer.manner = _with_class(answer, manner)
     return _with_loop(answer, answer.manner)
 
 
 def _with_class(answer: Answer, manner: Manner) -> Manner:
     """The manner, and how the model class writes its predictions and its loss."""
-    if not answer.has("LinearRegressionScratch"):
+    if not answer.has(MODEL_CLASS.name):
         return manner
-    piece = answer.pieces["LinearRegressionScratch"]
+    piece = answer.pieces[MODEL_CLASS.name]
     flat_labels = manner.flat_labels or getattr(answer.namespace.get("labels"), "ndim", 2) == 1
     flat = bool(_attempt(lambda: object_form.predicts_flat(piece, flat_labels=flat_labels)))
     y_hat, y = torch.full((_ROWS, 1), 2.0), torch.ones(_ROWS, 1)
     loss = _attempt(lambda: object_form.loss(piece, flat=flat)(y_hat, y))
     mean = not isinstance(loss, Tensor) or loss.numel() == 1
     found = replace(manner, flat_class=flat, class_mean=mean)
-    if answer.has("linreg"):
+    if answer.has(MODEL.name):
         return found
     model = _attempt(lambda: object_form.OwnModel(piece, _FEATURES, flat=flat))
     is_flat = model is not None and model.leaves[0].ndim == 1
@@ -117,10 +135,10 @@ def _with_class(answer: Answer, manner: Manner) -> Manner:
 
 def _with_loop(answer: Answer, manner: Manner) -> Manner:
     """The manner, and what the loop of the file does."""
-    if not answer.has("train"):
+    if not answer.has(LOOP.name):
         return manner
     base = SCRATCH["object" if manner.per_example is False else "functional"]
-    piece, settings = answer.pieces["train"], answer.loop.settings if answer.loop else {}
+    piece, settings = answer.pieces[LOOP.name], answer.loop.settings if answer.loop else {}
     habits = loop.habits(answer, piece, base, loop.trial(settings))
     if habits is None:
         return manner
@@ -142,22 +160,22 @@ def convention(answer: Answer, component: str) -> Convention:
     one and the update does not divide.
     """
     manner, name = answer.manner, component.partition(".")[0]
-    if name in ("SGD", "LinearRegressionScratch"):
+    if name in {role.name for role in CLASSES}:
         return Convention(0.5, "mean" if manner.class_mean else "none")
-    half = name == "squared_loss" or (
-        name != "mse_loss" and (answer.has("squared_loss") or not answer.has("mse_loss"))
+    half = name == HALF_SQUARES.name or (
+        name != SQUARES.name and (answer.has(HALF_SQUARES.name) or not answer.has(SQUARES.name))
     )
-    if name == "train" and manner.habits and "loss" in manner.habits.inlined:
+    if name == LOOP.name and manner.habits and "loss" in manner.habits.inlined:
         half = not _near(manner.habits.scale or 0.0, 1.0, float(manner.habits.rows))
     return Convention(0.5 if half else 1.0, "mean" if _is_mean(answer, name) else "none")
 
 
 def _is_mean(answer: Answer, component: str) -> bool:
     manner = answer.manner
-    if component == "train":
+    if component == LOOP.name:
         return manner.per_example is False or manner.averages
-    if component == "sgd":
-        return _update_gets_mean(manner, answer.pieces["sgd"])
+    if component == OPTIMIZER.name:
+        return _update_gets_mean(manner, answer.pieces[OPTIMIZER.name])
     # by the update, where the loss could not be tried
     return manner.divides is False if manner.per_example is None else not manner.per_example
 
@@ -171,37 +189,53 @@ def _update_gets_mean(manner: Manner, sgd: Piece) -> bool:
 
 def recipe(answer: Answer, piece: Piece, part: str, base: Recipe, name: str) -> Recipe:
     """The base, called `name`, with this piece, or the part of this class, in its place."""
-    manner = answer.manner
-    match piece.component:
-        case "LinearRegressionScratch":
-            made = object_form.recipe(piece, part, base, flat=manner.flat_class)
-        case "SGD":
-            made = object_form.updating(piece, base)
-        case "train":
-            made = loop.recipe(answer, piece, base)
-        case "sgd":
-            made = _updating(manner, piece, base)
-        case component:
-            key = "squared_loss" if component == "mse_loss" else component
-            made = replace(base, **{PIECES[key]: _callable(manner, piece)})  # type: ignore[arg-type]
+    if piece.role is MODEL_CLASS:
+        made = object_form.recipe(piece, part, base, flat=answer.manner.flat_class)
+    elif piece.role is OPTIMIZER_CLASS:
+        made = object_form.updating(piece, base)
+    else:
+        made = _with_function(component_of(piece.role), answer, piece, base)
     return replace(made, name=name)
 
 
-def _callable(manner: Manner, piece: Piece) -> Callable[..., Any]:
-    """What a recipe has in the place of a piece."""
-    if piece.component == "data_iter":
-        served = functools.partial(EachEpoch, piece, numpy=manner.numpy)
-        return lambda X, y, size, _: served(X, y, size)
-    if piece.component == "linreg":
-        net = adapters.forward(piece, flat=manner.flat)
-        return lambda d: Functional(net, manner.leaves(d))
-    if piece.component == "init_params":
-        return functools.partial(adapters.drawn, piece, flat=manner.weight == "flat")
-    return adapters.loss(piece, flat=manner.flat)
+@functools.singledispatch
+def _with_function(component: Component[Any], answer: Answer, piece: Piece, base: Recipe) -> Recipe:
+    """The base with a function of the file in the place of a component."""
+    raise TypeError(f"{piece.name} for {component} in {base.name} of {answer}")
 
 
-def _updating(manner: Manner, piece: Piece, base: Recipe) -> Recipe:
-    """The base with this update, which is told the true length of each batch."""
+@_with_function.register
+def _with_iterator(component: DataIterator, answer: Answer, piece: Piece, base: Recipe) -> Recipe:
+    served = functools.partial(EachEpoch, piece, numpy=answer.manner.numpy)
+    return component.put_into(base, lambda X, y, size, _: served(X, y, size))
+
+
+@_with_function.register
+def _with_model(component: ModelComponent, answer: Answer, piece: Piece, base: Recipe) -> Recipe:
+    net = adapters.forward(piece, flat=answer.manner.flat)
+    return component.put_into(base, lambda d: Functional(net, answer.manner.leaves(d)))
+
+
+@_with_function.register
+def _with_loss(component: LossComponent, answer: Answer, piece: Piece, base: Recipe) -> Recipe:
+    return component.put_into(base, adapters.loss(piece, flat=answer.manner.flat))
+
+
+@_with_function.register
+def _with_start(component: Initialisation, answer: Answer, piece: Piece, base: Recipe) -> Recipe:
+    flat = answer.manner.weight == "flat"
+    return component.put_into(base, functools.partial(adapters.drawn, piece, flat=flat))
+
+
+@_with_function.register
+def _with_train(_: LoopComponent, answer: Answer, piece: Piece, base: Recipe) -> Recipe:
+    return loop.recipe(answer, piece, base)
+
+
+@_with_function.register
+def _with_update(_: Optimizer, answer: Answer, piece: Piece, base: Recipe) -> Recipe:
+    """The update is told the true length of each batch."""
+    manner = answer.manner
     rows = adapters.Rows(base.convention.reduction == "none")
 
     def optimizer(parameters: list[Tensor], lr: float) -> adapters.Update:
@@ -219,9 +253,12 @@ def _near(value: float, *wanted: float) -> bool:
 
 def _once(answer: Answer, manner: Manner) -> bool:
     """Whether the file's batches can be gone through once: a generator, an iterator."""
-    if not answer.has("data_iter"):
+    if not answer.has(DATA_ITERATOR.name):
         return True
-    piece, data = answer.pieces["data_iter"], (torch.ones(_ROWS, _FEATURES), torch.ones(_ROWS, 1))
+    piece, data = (
+        answer.pieces[DATA_ITERATOR.name],
+        (torch.ones(_ROWS, _FEATURES), torch.ones(_ROWS, 1)),
+    )
     each = EachEpoch(piece, *data, 2, numpy=manner.numpy)
     served = _attempt(each.served)
     return served is None or _attempt(lambda: iter(served)) is served
@@ -256,11 +293,11 @@ def _parameters(answer: Answer, seen: Seen) -> Manner:
 
 def _first_parameters(answer: Answer, seen: Seen) -> tuple[Any, Any]:
     """The w and b that the file's model was first called with, or that it draws."""
-    if shown := seen.calls.get("linreg"):
-        values = answer.pieces["linreg"].values(*shown.args, **shown.kwargs)
+    if shown := seen.calls.get(MODEL.name):
+        values = answer.pieces[MODEL.name].values(*shown.args, **shown.kwargs)
         return tuple(values.get("params", (values.get("w"), values.get("b"))))[:2]
-    if answer.has("init_params"):
-        drawn = _attempt(lambda: answer.pieces["init_params"](num_inputs=_FEATURES))
+    if answer.has(INITIALISATION.name):
+        drawn = _attempt(lambda: answer.pieces[INITIALISATION.name](num_inputs=_FEATURES))
         drawn = tuple(drawn.values()) if isinstance(drawn, dict) else drawn
         if isinstance(drawn, tuple | list) and len(drawn) == 2:
             return drawn[0], drawn[1]
@@ -268,16 +305,16 @@ def _first_parameters(answer: Answer, seen: Seen) -> tuple[Any, Any]:
 
 
 def _predicts_flat(answer: Answer, manner: Manner) -> bool:
-    if not answer.has("linreg"):
+    if not answer.has(MODEL.name):
         return True
     w, b = replace(manner, weight="flat").leaves(_FEATURES)
     X = torch.ones(_ROWS, _FEATURES)
-    predicted = _attempt(lambda: answer.pieces["linreg"](X=X, w=w, b=b, params=[w, b]))
+    predicted = _attempt(lambda: answer.pieces[MODEL.name](X=X, w=w, b=b, params=[w, b]))
     return isinstance(predicted, Tensor) and predicted.shape == (_ROWS,)
 
 
 def _loss_piece(answer: Answer) -> Piece | None:
-    return next((answer.pieces[n] for n in ("squared_loss", "mse_loss") if answer.has(n)), None)
+    return next((answer.pieces[r.name] for r in LOSS.roles if answer.has(r.name)), None)
 
 
 def _loss_fits(answer: Answer, seen: Seen) -> bool:
@@ -291,7 +328,7 @@ def _loss_fits(answer: Answer, seen: Seen) -> bool:
 
 
 def _column_labels(answer: Answer, seen: Seen, piece: Piece) -> bool:
-    shown = seen.calls.get(piece.component)
+    shown = seen.calls.get(piece.role.name)
     labels = piece.values(*shown.args, **shown.kwargs).get("y") if shown else None
     if labels is None:
         labels = answer.namespace.get("labels")
@@ -300,8 +337,8 @@ def _column_labels(answer: Answer, seen: Seen, piece: Piece) -> bool:
 
 def _in_numpy(answer: Answer, seen: Seen) -> bool:
     """Whether the file's iterator is given NumPy arrays."""
-    shown = seen.calls.get("data_iter")
-    if not shown or "data_iter" not in answer.pieces:
+    shown = seen.calls.get(DATA_ITERATOR.name)
+    if not shown or DATA_ITERATOR.name not in answer.pieces:
         return False
     return any(isinstance(v, np.ndarray) for v in (*shown.args, *shown.kwargs.values()))
 
@@ -320,9 +357,9 @@ def _update(answer: Answer) -> tuple[bool | None, tuple[bool, bool]]:
 
     A parameter that it does not move counts as cleared: that fault is the update's alone.
     """
-    if not answer.has("sgd"):
+    if not answer.has(OPTIMIZER.name):
         return None, (False, False)
-    piece = answer.pieces["sgd"]
+    piece = answer.pieces[OPTIMIZER.name]
     said = _says_clear(piece)
     changes = []
     for length in (1, 4):

@@ -16,11 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.answers.adapters import as_column
+from harness.answers.arguments import KINDS
 from harness.answers.component import Piece
-from harness.answers.roles import KINDS
 from harness.engine.recipe import Optimizer, Recipe
-
-PARTS = ("__init__", "forward", "loss")
 
 
 def parameters(model: Any) -> dict[str, Tensor]:

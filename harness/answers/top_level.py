@@ -17,8 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.answers.arguments import KINDS
 from harness.answers.component import Piece
-from harness.answers.roles import KINDS, Traits, called_name, is_main_guard
+from harness.answers.definitions import Traits, called_name, is_main_guard
+from harness.engine.components import LOOP, OPTIMIZER
 
 _GLOBAL = ("features", "labels", "w", "b", "params", "lr", "num_epochs", "batch_size")
 _PLAIN = (int, float, str, list, dict)
@@ -108,7 +110,7 @@ def find(
     if reading.undefined():
         return None
     piece = Piece(
-        "train",
+        LOOP.role,
         f"the loop at line {node.lineno}",
         Script(node, name, namespace, state, reading.names),
         node.lineno,
@@ -131,7 +133,7 @@ def _loops(statements: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _trains(node: ast.stmt, pieces: dict[str, Piece], namespace: dict[str, Any]) -> bool:
     called = {c for c, _ in _calls(node, pieces, namespace)}
-    return Traits.of(node).differentiates or "sgd" in called
+    return Traits.of(node).differentiates or OPTIMIZER.name in called
 
 
 def _has_optimizer(node: ast.stmt, namespace: dict[str, Any]) -> bool:

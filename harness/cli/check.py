@@ -16,7 +16,8 @@ from harness.errors import InputError
 if TYPE_CHECKING:
     from harness.cli.output import Commands
     from harness.grading.classroom import Classroom, Entry, Record
-    from harness.grading.report import Line, Roll
+    from harness.grading.marks import Roll
+    from harness.grading.terminal import Line
     from harness.isolation.confine import Limits
     from harness.isolation.pool import Workshop
 
@@ -116,10 +117,10 @@ def _check_in(
     seed: int,
 ) -> int:
     from harness.exercises.catalogue import named
-    from harness.grading import classroom, report
+    from harness.grading import classroom, marks, report
     from harness.report import files
 
-    weights = report.read_weights(arguments.weights) if arguments.weights else None
+    weights = marks.read_weights(arguments.weights) if arguments.weights else None
     if arguments.out:
         files.check_writable(arguments.out)
     exercise = named(arguments.exercise).name if arguments.exercise else None
@@ -130,7 +131,7 @@ def _check_in(
         room = classroom.Classroom(entries, register, roles, exercise)
         isolation, interrupted = _judge_answers(workshop, arguments, room, seed)
         records = tuple(room.records())
-    roll = report.Roll(records, seed, arguments.hints, weights, isolation)
+    roll = marks.Roll(records, seed, arguments.hints, weights, isolation)
     if interrupted:
         kept = f"kept in {arguments.out}; the same call goes on from there" if arguments.out else ""
         done = f"{len(records)} of {len(entries)} answers were judged"
@@ -166,7 +167,7 @@ def _watch(
     if len(entries) != 1 or arguments.out or arguments.format != "text":
         raise InputError("--watch is for one file, on a terminal: leave out --out and --format.")
     from harness.grading.grade import Grader
-    from harness.grading.report import answer_lines
+    from harness.grading.terminal import answer_lines
     from harness.grading.watch_file import watch
 
     console = console_on(sys.stdout)
@@ -251,12 +252,12 @@ def _say_isolation(held: Sequence[str], lacking: Sequence[str], *, in_full: bool
 
 def _print_check(roll: Roll, form: str) -> None:
     """On a terminal lines are coloured and wrapped; in a pipe neither."""
-    from harness.grading import report
+    from harness.grading import report, terminal
 
     if form != "text" or not sys.stdout.isatty():
         sys.stdout.write(report.RENDERERS[form](roll))
         return
-    _print_lines(console_on(sys.stdout), report.lines(roll))
+    _print_lines(console_on(sys.stdout), terminal.lines(roll))
 
 
 def _print_lines(console: Any, lines: Iterable[Line]) -> None:

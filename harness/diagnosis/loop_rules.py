@@ -17,8 +17,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from harness.diagnosis.judge import SIGMA, trained
-from harness.diagnosis.questions import Question, Reply, Run
+from harness.engine.components import Question, Run
+from harness.engine.components.initialisation import SIGMA
+from harness.engine.components.loop import trained
 from harness.engine.recipe import Convention
 from harness.engine.trace import Chunk, Stack
 
@@ -111,14 +112,13 @@ def _multiple(a: Tensor, b: Tensor) -> float:
     return ratio if bool(near) else math.nan
 
 
-def told_loop(replies: Sequence[tuple[Question, Reply]], convention: Convention) -> Told:
+def told_loop(runs: Sequence[tuple[Question, Run]], convention: Convention) -> Told:
     """The mistakes that the record of a loop gives away."""
-    runs = [(question, reply.run) for question, reply in replies if reply.run]
-    found = list(_told_by_values(runs, convention))
-    yield from found or _told_by_course(runs, convention)
+    mistakes = list(_told_by_values(runs, convention))
+    yield from mistakes or _told_by_course(runs, convention)
 
 
-def _told_by_values(runs: list[tuple[Question, Run]], convention: Convention) -> Told:
+def _told_by_values(runs: Sequence[tuple[Question, Run]], convention: Convention) -> Told:
     """What whole runs give away: where parameters start from, what gradients are made of."""
     whole = [(question, run.chunk, run) for question, run in runs if run.chunk and not run.raised]
     if len(whole) < len(runs):
@@ -129,7 +129,7 @@ def _told_by_values(runs: list[tuple[Question, Run]], convention: Convention) ->
     yield from found
 
 
-def _told_by_course(runs: list[tuple[Question, Run]], convention: Convention) -> Told:
+def _told_by_course(runs: Sequence[tuple[Question, Run]], convention: Convention) -> Told:
     """What was trained on when, and with which gradients; first what was raised."""
     runs = [(question, trained(run)) for question, run in runs]
     raised = [run.raised for _, run in runs if run.raised]

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor
 
-from harness.diagnosis.questions import COLUMNS_OF, Component, Question, Reply, own_reply
-from harness.diagnosis.signature import ROUNDINGS, steady
+from harness.engine.components import Component, ForcedReply, Question, Reply, SinglePiece
+from harness.engine.components.signature import ROUNDINGS
 from harness.engine.forced import usable
 from harness.engine.recipe import Recipe
 from harness.engine.tolerance import unit_roundoff
@@ -65,15 +66,15 @@ class Column:
         return offset if offset and bool(self.near(self.right + offset).all()) else None
 
 
-def columns(question: Question, reply: Reply, reference: Recipe) -> Iterator[Column]:
+def columns(
+    component: SinglePiece, question: Question, reply: ForcedReply, reference: Recipe
+) -> Iterator[Column]:
     """Columns of right shape, beside those of the reference on the same states."""
-    assert reply.forced is not None
     roundings = ROUNDINGS * unit_roundoff(question.case.torch_dtype)
-    rights = own_reply(reference, question).forced
-    assert rights is not None
-    for (stack, _), got, right in zip(question.stacks, reply.forced, rights, strict=True):
-        for name in COLUMNS_OF[question.component]:
-            mine, wanted = (getattr(one, name).double() for one in (got, right))
+    rights = component.own_reply(reference, question).once
+    for (stack, _), got, right in zip(question.stacks, reply.once, rights, strict=True):
+        for name in component.columns:
+            mine, wanted = (getattr(steps, name).double() for steps in (got, right))
             if mine.shape != wanted.shape or not usable(got, name):
                 continue
             size = wanted.abs()
@@ -93,42 +94,43 @@ def _negative(name: str, right: Tensor, stack: Stack) -> Tensor:
 
 
 def ratios(
-    question: Question, reply: Reply, reference: Recipe
+    component: SinglePiece, question: Question, reply: ForcedReply, reference: Recipe
 ) -> Iterator[tuple[int, float | None]]:
     """By column and stack: its rows, and the ratio of mine to right; None where it is not one."""
-    for column in columns(question, reply, reference):
+    for column in columns(component, question, reply, reference):
         yield column.rows, column.ratio
 
 
 def measured(
-    component: Component, replies: Sequence[tuple[Question, Reply]], reference: Recipe
+    component: Component[Any], replies: Sequence[tuple[Question, Reply]], reference: Recipe
 ) -> Iterator[str]:
     """Sentences that hold on everything a single piece was asked; none for other components."""
-    if component not in COLUMNS_OF:
+    if not isinstance(component, SinglePiece):
         return
-    judged = [(question, reply) for question, reply in replies if question.judged]
-    asked = [list(columns(*pair, reference)) for pair in judged]
-    for name in COLUMNS_OF[component]:
+    forced = [(question, reply) for question, reply in replies if isinstance(reply, ForcedReply)]
+    judged = [pair for pair in forced if pair[0].judged]
+    asked = [list(columns(component, *pair, reference)) for pair in judged]
+    for name in component.columns:
         by_question = [[part for part in parts if part.name == name] for parts in asked]
         for sentence in _said([parts for parts in by_question if parts]):
             yield f"{_WORDS[name]}: {sentence}"
-    if not all(steady(*pair) for pair in judged):
+    if not all(component.steady(*pair) for pair in judged):
         yield "asked the same again, it gives something else"
-    turned = next((pair for pair in replies if pair[0].turned), None)
+    turned = next((pair for pair in forced if pair[0].turned), None)
     if turned:
         yield from _order(component, judged[0], turned)
 
 
 def _order(
-    component: Component, first: tuple[Question, Reply], turned: tuple[Question, Reply]
+    component: SinglePiece,
+    first: tuple[Question, ForcedReply],
+    turned: tuple[Question, ForcedReply],
 ) -> Iterator[str]:
     """Whether rows in the opposite order give something else than their values turned round."""
     (question, straight), (_, back) = first, turned
-    assert straight.forced is not None
-    assert back.forced is not None
-    (stack, _), mine, (theirs,) = question.stacks[0], straight.forced[0], back.forced
-    for name in COLUMNS_OF[component]:
-        a, b = (getattr(one, name).double() for one in (mine, theirs))
+    (stack, _), few, (reversed_,) = question.stacks[0], straight.once[0], back.once
+    for name in component.columns:
+        a, b = (getattr(steps, name).double() for steps in (few, reversed_))
         a = a[: len(b)]
         b = b.flip(1) if b.shape[1] == stack.rows and name != "gradient" else b
         size = a.nan_to_num().abs().amax(1, keepdim=True)

@@ -9,44 +9,50 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, singledispatch
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from harness.diagnosis.judge import Ruling
 from harness.diagnosis.loop_rules import told_loop
 from harness.diagnosis.measure import TIGHT, ratios
-from harness.diagnosis.questions import Component, Question, Reply, Served
-from harness.diagnosis.signature import steady
 from harness.engine.case import Data
+from harness.engine.components import (
+    Component,
+    ComponentVerdict,
+    DataIterator,
+    Drawn,
+    ForcedReply,
+    Initialisation,
+    Loop,
+    Loss,
+    Model,
+    Question,
+    Run,
+    Served,
+)
+from harness.engine.components.initialisation import DEVIATION
 from harness.engine.recipe import Batch, Recipe
 from harness.engine.rows import RowIndex
 
-# Components whose mistakes are told by facts alone.
-DECIDED = frozenset({"data_iter", "init_params"})
 Told = Iterator[tuple[str, str]]
+Verdicts = Sequence[ComponentVerdict]
 
 
+@singledispatch
 def told(
-    component: Component,
-    replies: Sequence[tuple[Question, Reply]],
-    rulings: Sequence[Ruling],
+    component: Component[Any],
+    replies: Sequence[tuple[Question, Any]],
+    verdicts: Verdicts,
     reference: Recipe,
 ) -> Told:
     """The ids that the facts of these replies give away, each with its evidence."""
-    rules: dict[Component, Callable[..., Told]] = {
-        "data_iter": _told_data,
-        "init_params": _told_init,
-        "squared_loss": _told_loss,
-        "linreg": _told_model,
-        "train": lambda replies, _, reference: told_loop(replies, reference.convention),
-    }
-    if component in rules:
-        yield from rules[component](replies, rulings, reference)
+    del component, replies, verdicts, reference
+    yield from ()
 
 
 # The data iterator.
@@ -112,10 +118,14 @@ class Serving:
         return self.question.case.n % self.question.case.batch_size
 
 
+@told.register
 def _told_data(
-    replies: Sequence[tuple[Question, Reply]], _rulings: Sequence[Ruling], _reference: Recipe
+    _component: DataIterator,
+    replies: Sequence[tuple[Question, Served]],
+    _verdicts: Verdicts,
+    _reference: Recipe,
 ) -> Told:
-    servings = [Serving(question, reply.served) for question, reply in replies if reply.served]
+    servings = [Serving(question, served) for question, served in replies]
     for rule in (_raised, _mutated, _swapped, _unpaired, _counted):
         found = list(rule(servings))
         if found:
@@ -317,12 +327,15 @@ def _order(serving: Serving) -> Told:
 # The initial parameters.
 
 
+@told.register
 def _told_init(
-    replies: Sequence[tuple[Question, Reply]], rulings: Sequence[Ruling], _reference: Recipe
+    _component: Initialisation,
+    replies: Sequence[tuple[Question, Drawn]],
+    verdicts: Verdicts,
+    _reference: Recipe,
 ) -> Told:
-    for (question, reply), ruling in zip(replies, rulings, strict=True):
-        drawn = reply.drawn
-        if drawn is None or not drawn.shapes or ruling.passed:
+    for (question, drawn), verdict in zip(replies, verdicts, strict=True):
+        if not drawn.shapes or verdict.passed:
             continue
         if any(dtype != question.case.dtype for dtype in drawn.dtypes):
             yield "init.dtype", f"w is {drawn.dtypes[0]} and b is {drawn.dtypes[1]}"
@@ -335,7 +348,7 @@ def _told_init(
             yield "init.non-leaf", "a parameter is computed from the tensor that requires gradients"
         elif not bool(drawn.weights.isfinite().all() and drawn.biases.isfinite().all()):
             return
-        elif ruling.first and "deviation" in (ruling.first.text or ""):
+        elif verdict.first and verdict.first.what == DEVIATION:
             yield (
                 "init.scale",
                 f"the weights' standard deviation is {float(drawn.weights.std()):.3g}",
@@ -348,16 +361,20 @@ def _told_init(
 # Families of mistakes with a number of their own, and exceptions.
 
 
+@told.register
 def _told_loss(
-    replies: Sequence[tuple[Question, Reply]], _rulings: Sequence[Ruling], reference: Recipe
+    component: Loss,
+    replies: Sequence[tuple[Question, ForcedReply]],
+    _verdicts: Verdicts,
+    reference: Recipe,
 ) -> Told:
     """A sum divided by a fixed whole number: the ratio to the right loss depends on the rows alone.
 
     A loss per example is not summed up here: there the ratio is the same for all rows.
     """
-    found = [ratio for pair in replies for ratio in ratios(*pair, reference)]
+    found = [ratio for pair in replies for ratio in ratios(component, *pair, reference)]
     whole = 2 * sum(len(question.stacks) for question, _ in replies)  # the loss, and its slope
-    if not found or len(found) < whole or not all(steady(*pair) for pair in replies):
+    if not found or len(found) < whole or not all(component.steady(*pair) for pair in replies):
         return
     per_row = reference.convention.reduction == "none"
     divisors = [(1 if per_row else rows) / ratio if ratio else 0.0 for rows, ratio in found]
@@ -366,11 +383,28 @@ def _told_loss(
         yield "loss.divided-by-constant", f"the sum is divided by {number}, whatever the rows"
 
 
+@told.register
 def _told_model(
-    _replies: Sequence[tuple[Question, Reply]], rulings: Sequence[Ruling], _reference: Recipe
+    _component: Model,
+    _replies: Sequence[tuple[Question, ForcedReply]],
+    verdicts: Verdicts,
+    _reference: Recipe,
 ) -> Told:
     """An exception that no other mistake raises; where there is none, everything is right."""
-    raised = [ruling.raised for ruling in rulings if ruling.raised]
-    if raised and all(ruling.raised or ruling.passed for ruling in rulings):
+    raised = [verdict.raised for verdict in verdicts if verdict.raised]
+    if raised and all(verdict.raised or verdict.passed for verdict in verdicts):
         first = raised[0]
         yield "model.raises", f"raises {first.kind}: {first.message}"
+
+
+# The loop has a record of its own: `loop_rules`.
+
+
+@told.register
+def _told_loop(
+    _component: Loop,
+    replies: Sequence[tuple[Question, Run]],
+    _verdicts: Verdicts,
+    reference: Recipe,
+) -> Told:
+    return told_loop(replies, reference.convention)

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.diagnosis.questions import Run
 from harness.engine.case import Case, Data
 from harness.engine.curves import Course
 from harness.engine.evaluation import Evaluation
@@ -39,7 +38,7 @@ from harness.engine.recipe import Convention, Recipe
 from harness.engine.rows import RowJudge
 from harness.engine.seeding import determinism
 from harness.engine.stage import SEVERITY, Divergence, Level, StageRecord, worst
-from harness.engine.trace import STAGES, VALUE_STAGES, OverwrittenError, Stack
+from harness.engine.trace import STAGES, VALUE_STAGES, OverwrittenError, Run, Stack, kind_of
 from harness.errors import InputError
 from harness.report import files
 from harness.report.environment import describe
@@ -150,7 +149,7 @@ class CaseComparison:
         except UntrainableError as fault:
             self.rows.diverge(*fault.place, str(fault))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a subject may raise what it likes
-            self.reason = f"{self.subject.name} raised {type(error).__name__}: {error}"
+            self.reason = f"{self.subject.name} raised {kind_of(error)}: {error}"
         else:
             self._end(ending)
         if data.fingerprint() != before:

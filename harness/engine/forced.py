@@ -1,8 +1,8 @@
 """Forced steps judged: each piece's values against what they should have been.
 
-The states may be those of the reference's own run (`comparison`) or made up (`probe`); the rule is
-the same. A wrong shape is a divergence in words; what a piece raised is noted and judged as an
-error. Nothing here runs a piece.
+The states may be those of the reference's own run (`comparison`) or made up (`components`); the
+rule is the same. A wrong shape is a divergence in words; what a piece raised is noted and judged as
+an error. Nothing here runs a piece.
 """
 
 from __future__ import annotations

@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from harness.engine.case import Case, Data
 from harness.engine.recipe import Convention, Recipe
+
+if TYPE_CHECKING:
+    from harness.engine.trace import Stack
 
 # From predictions (m, ...) and labels (m, ...) to one number.
 Metric = Callable[[Tensor, Tensor], Tensor]
@@ -125,6 +128,38 @@ class Pair(ABC):
         """What a reader of this case may wonder at."""
         del case, data
         return ()
+
+    # What components are asked (`components`).
+
+    def asked_cases(self, piece: str, form: str) -> Sequence[Case]:
+        """The cases in which a piece of a recipe is asked, by its field there; none by default."""
+        del piece, form
+        return ()
+
+    def asked_data(self, case: Case, generator: torch.Generator) -> Data:
+        """The data of a question, and where it starts from."""
+        del generator
+        return case.data()
+
+    def asked_states(
+        self,
+        case: Case,
+        generator: torch.Generator,
+        base: Recipe,
+        positions: range,
+        rows: int,
+        size: float,
+    ) -> tuple[Stack, Tensor]:
+        """Made-up states of as many steps, in which nothing follows from anything else.
+
+        Gradients, and parameters with them, are of the given size, in the units of `base`. Beside
+        them the derivative (K, m · width) by the predictions.
+        """
+        raise NotImplementedError
+
+    def widened(self, case: Case, features: int) -> Case:
+        """The case with so many features."""
+        raise NotImplementedError
 
     def public_names(self) -> list[dict[str, Any]]:
         """The names that both packages have for this pair, with what each side follows."""

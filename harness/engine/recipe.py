@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from harness.engine.case import Case, Data, UpdateRule
 from harness.engine.pieces import Optimizers
+
+if TYPE_CHECKING:
+    from harness.engine.pair import Pair
 
 Batch = tuple[Tensor, Tensor]
 Forward = Callable[[Tensor], Tensor]
@@ -132,7 +135,8 @@ class Recipe:
     batch. `reading` says how the predictions are read. `bounded` are pieces whose values are sums
     of products of what they are given: there the same piece on absolute values bounds what
     rounding can do, and need not be sampled. `metric(y_hat, y)` is what the side tells of its
-    predictions after an epoch, such as their accuracy, where the pair has one.
+    predictions after an epoch, such as their accuracy, where the pair has one. `pair` is the one
+    that the side is of, where it is of one.
     """
 
     name: str
@@ -148,6 +152,7 @@ class Recipe:
     reading: Reading = PLAIN
     bounded: tuple[object, ...] = ()
     metric: Callable[[Tensor, Tensor], Tensor] | None = None
+    pair: Pair | None = None
 
     def build(
         self, case: Case, data: Data, observer: Observer | None = None, lr: float | None = None
@@ -164,17 +169,6 @@ class Recipe:
     def is_bounded(self, piece: object) -> bool:
         """Whether this piece, as it is here, is one of the `bounded`; a replaced one is not."""
         return any(piece is known for known in self.bounded)
-
-
-# The piece that an answer's component replaces, by the names that CONTRACT's answer files use.
-PIECES = {
-    "data_iter": "batches",
-    "linreg": "model",
-    "squared_loss": "loss",
-    "sgd": "optimizer",
-    "init_params": "init",
-    "train": "loop",
-}
 
 
 class Observer(Protocol):

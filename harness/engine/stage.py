@@ -37,7 +37,10 @@ def worst(levels: Iterable[Level]) -> Level:
 
 @dataclass(frozen=True)
 class Divergence:
-    """The first value outside what was allowed, or a sentence where no number differs."""
+    """The first value outside what was allowed, or a sentence where no number differs.
+
+    `what` names what is off, where the stage alone does not tell.
+    """
 
     stage: str
     epoch: int
@@ -47,15 +50,18 @@ class Divergence:
     gap: float | None = None
     allowed: float | None = None
     text: str | None = None
+    what: str | None = None
 
     @property
     def message(self) -> str:
         """One sentence in the project's grammar."""
-        place = f"{self.stage}[epoch {self.epoch} step {self.step}]"
-        if self.text:
-            return f"{place} {self.text}"
-        return (
-            f"{place} = {self.got:.6g}, but should be {self.expected:.6g} "
+        return f"{self.stage}[epoch {self.epoch} step {self.step}] {self.words}"
+
+    @property
+    def words(self) -> str:
+        """The sentence without its place."""
+        return self.text or (
+            f"= {self.got:.6g}, but should be {self.expected:.6g} "
             f"(gap {self.gap:.1e}, allowed {self.allowed:.1e})"
         )
 

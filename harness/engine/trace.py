@@ -39,11 +39,20 @@ _version = attrgetter("_version")
 _dtype = attrgetter("dtype")
 
 
+class ReturnedError(TypeError):
+    """A piece returned something of this kind, but should return something else."""
+
+    def __init__(self, piece: str, kind: str, should: str) -> None:
+        super().__init__(f"{piece} returned {kind}, but should return {should}")
+        self.kind = kind
+
+
 @dataclass(frozen=True)
 class Raised:
     """What a piece raised: at which stage and place, the exception's type and its message.
 
-    `line` is the last line that it passed in code that is neither ours nor a library's.
+    `line` is the last line that it passed in code that is neither ours nor a library's. Where it
+    raised nothing itself, but returned what it should not, `returned` says of which kind that was.
     """
 
     stage: str
@@ -52,11 +61,18 @@ class Raised:
     kind: str
     message: str
     line: int | None = None
+    returned: str | None = None
 
     @classmethod
     def by(cls, error: BaseException, stage: str, place: tuple[int, int]) -> Raised:
         """This exception at this place."""
-        return cls(stage, *place, type(error).__name__, str(error), own_line(error))
+        returned = error.kind if isinstance(error, ReturnedError) else None
+        return cls(stage, *place, kind_of(error), str(error), own_line(error), returned)
+
+
+def kind_of(error: BaseException) -> str:
+    """The type of an exception, as its reader knows it."""
+    return TypeError.__name__ if isinstance(error, ReturnedError) else type(error).__name__
 
 
 _HERE = Path(__file__).resolve().parents[2]
@@ -300,6 +316,21 @@ class Chunk:
         return [[rows(column) for column in part] for part in lane.columns()]
 
 
+@dataclass(frozen=True)
+class Run:
+    """A loop that ran to its end: its steps in one chunk, and the parameters (P,) it left.
+
+    `epochs` are the batches served in each; `entered` is by position what a step really started
+    with.
+    """
+
+    chunk: Chunk | None
+    epochs: list[int]
+    entered: dict[int, Entered]
+    final: Tensor
+    raised: Raised | None
+
+
 def shape_fault(
     shapes: Shapes,
     batch: list[torch.Size],
@@ -328,10 +359,10 @@ def shape_fault(
 def plain_tensor(value: object, piece: str) -> Tensor:
     """What a piece returned, where it is a tensor with numbers in it; else TypeError."""
     if not isinstance(value, Tensor):
-        raise TypeError(f"{piece} returned {type(value).__name__}, but should return a tensor")
+        raise ReturnedError(piece, type(value).__name__, "a tensor")
     if value.layout is not torch.strided or value.is_meta:
         kind = "a tensor without numbers" if value.is_meta else f"a {value.layout} tensor"
-        raise TypeError(f"{piece} returned {kind}, but should return a plain one")
+        raise ReturnedError(piece, kind, "a plain one")
     return value
 
 

@@ -21,11 +21,7 @@ from harness.exercises.exercise import (
     Reply,
     Verdict,
     Wanted,
-    pack_calls,
-    pack_replies,
     perform,
-    unpack_calls,
-    unpack_replies,
 )
 
 __all__ = [
@@ -37,13 +33,9 @@ __all__ = [
     "Wanted",
     "lines",
     "named",
-    "pack_calls",
-    "pack_replies",
     "page",
     "perform",
     "plain",
-    "unpack_calls",
-    "unpack_replies",
 ]
 
 _FAMILIES = (data, training, loss, gradient)

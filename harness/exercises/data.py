@@ -12,10 +12,9 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from harness.diagnosis.judge import BAND, Ruling, rule
-from harness.diagnosis.questions import Question, Served
-from harness.diagnosis.questions import Reply as Probed
 from harness.diagnosis.rules import told
+from harness.engine.components import DATA_ITERATOR, ComponentVerdict, Question, Served
+from harness.engine.components.initialisation import BAND
 from harness.engine.recipe import Batch
 from harness.exercises.exercise import (
     Argument,
@@ -48,7 +47,7 @@ def _ask_tail(generator: np.random.Generator) -> list[Call]:
     for n, size, passes in ((23, 5, 3), (1003, 10, 2), (20, 5, 2), (3, 5, 2)):
         X, y, _ = regression(generator, n, 2)
         arguments: dict[str, Argument] = {"batch_size": size, "features": X, "labels": y}
-        calls.append(Call("data_iter", arguments, observe="batches", passes=passes))
+        calls.append(Call(DATA_ITERATOR.name, arguments, observe="batches", passes=passes))
     return calls
 
 
@@ -63,7 +62,7 @@ def _question(call: Call) -> Question:
         batch_size=call["batch_size"],
         epochs=call.passes,
     )
-    return Question("data_iter", case, LinearData(features, labels, (), None))
+    return Question(DATA_ITERATOR, case, LinearData(features, labels, (), None))
 
 
 def _served(call: Call, reply: Reply) -> Served:
@@ -78,34 +77,33 @@ def _served(call: Call, reply: Reply) -> Served:
 def _judge_tail(calls: Sequence[Call], replies: Sequence[Reply]) -> Wrong | None:
     subject, reference = SCRATCH["mse"], BUILTIN["mse"]
     asked = [
-        (_question(call), Probed(served=_served(call, reply)))
-        for call, reply in zip(calls, replies, strict=True)
+        (_question(call), _served(call, reply)) for call, reply in zip(calls, replies, strict=True)
     ]
-    rulings = [rule(question, probed, subject, reference) for question, probed in asked]
-    failed = next(((at, r) for at, r in enumerate(rulings) if not r.passed), None)
+    verdicts = [DATA_ITERATOR.judge(*pair, subject, reference) for pair in asked]
+    failed = next(((at, v) for at, v in enumerate(verdicts) if not v.passed), None)
     if failed is None:
         return None
-    at, ruling = failed
-    seen = [pair for pair in asked if _did_something(pair[1].served)]
-    faults = [name for name, _ in told("data_iter", seen, rulings, reference)] if seen else []
-    fault = faults[0] if faults else _plain_fault(ruling)
-    return Wrong(fault, _message(place(calls[at], at), ruling))
+    at, verdict = failed
+    seen = [pair for pair in asked if _did_something(pair[1])]
+    faults = [name for name, _ in told(DATA_ITERATOR, seen, verdicts, reference)] if seen else []
+    fault = faults[0] if faults else _plain_fault(verdict)
+    return Wrong(fault, _message(place(calls[at], at), verdict))
 
 
-def _did_something(served: Served | None) -> bool:
+def _did_something(served: Served) -> bool:
     """Whether there is anything to tell a mistake by."""
-    return served is not None and (any(served.epochs) or served.raised is not None)
+    return any(served.epochs) or served.raised is not None
 
 
-def _plain_fault(ruling: Ruling) -> str:
-    return "raises" if ruling.raised else "value"
+def _plain_fault(verdict: ComponentVerdict) -> str:
+    return "raises" if verdict.raised else "value"
 
 
-def _message(where: str, ruling: Ruling) -> str:
-    if ruling.first:
-        return f"{where} {ruling.first.message}"
-    if ruling.raised:
-        return f"{where} raised {ruling.raised.kind}: {ruling.raised.message}"
+def _message(where: str, verdict: ComponentVerdict) -> str:
+    if verdict.first:
+        return f"{where} {verdict.first.message}"
+    if verdict.raised:
+        return f"{where} raised {verdict.raised.kind}: {verdict.raised.message}"
     return f"{where} serves nothing"
 
 
@@ -117,7 +115,7 @@ TAIL_BATCH = Exercise(
     "number: 1003 rows in batches of 10 are 101 batches, the last of 3.",
     contract=(
         Wanted(
-            "data_iter",
+            DATA_ITERATOR.name,
             "data_iter(batch_size, features, labels): features (n, d), labels (n, 1), float32",
             "an iterable over one epoch of pairs (X, y) of tensors (m, d) and (m, 1): every row "
             "once, in a fresh random order at each call, the last batch short",
@@ -126,7 +124,7 @@ TAIL_BATCH = Exercise(
     judged="the rows of every batch, over several passes",
     ask=_ask_tail,
     rule=_judge_tail,
-    hints={mistake.id: mistake.hint for mistake in of("data_iter")},
+    hints={mistake.id: mistake.hint for mistake in of(DATA_ITERATOR)},
     reads_raised=True,
 )
 

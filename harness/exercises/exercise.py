@@ -2,7 +2,7 @@
 
 The parent makes the calls (`Exercise.questions`) and judges what comes back (`Exercise.judge`); an
 untrusted process makes them (`perform`). A call holds inputs only; a reply holds plain arrays only.
-`pack_*` and `unpack_*` turn both into the JSON facts and arrays that may cross between processes.
+Both cross between processes as `PACKER` packs them.
 The exercises themselves stand in `exercise_*`; `exercises` is the table of them all.
 """
 
@@ -26,11 +26,13 @@ from harness.engine.seeding import seed_all
 from harness.engine.trace import Raised
 from harness.exercises.given import Given
 from harness.exercises.memory import Growth
+from harness.isolation.payload import Packer
 
 Argument = np.ndarray | float | int | str | tuple[float, ...] | Given
 Observe = Literal["result", "gradient", "batches", "memory"]
 Arrays = tuple[np.ndarray, ...]
 _TORCH_LACKS = re.compile("aten::|not implemented for|derivative")  # torch raises it as well
+LONGEST = 2000  # characters of an exception
 _KINDS = "fiub"  # of arrays that can be believed: floats, integers, truth values
 
 
@@ -192,6 +194,18 @@ def place(call: Call, at: int) -> str:
     return f"{call.function}[call {at}]"
 
 
+# What crosses between processes, and how.
+CALLS, REPLIES = tuple[Call, ...], tuple[Reply, ...]
+
+
+def _check_reply(reply: Reply) -> None:
+    if any(count < 0 for count in reply.batches):
+        raise ValueError("batches")
+
+
+PACKER = Packer(checks={Reply: _check_reply})
+
+
 # Made in the learner's process.
 
 
@@ -208,9 +222,14 @@ def perform(namespace: Mapping[str, object], call: Call) -> Reply:
     except NotImplementedError as error:
         if not _TORCH_LACKS.search(str(error)):
             return Reply(missing=True)
-        return Reply(raised=Raised.by(error, call.function, (0, 0)))
+        return _raised(error, call)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - an answer may raise what it likes
-        return Reply(raised=Raised.by(error, call.function, (0, 0)))
+        return _raised(error, call)
+
+
+def _raised(error: BaseException, call: Call) -> Reply:
+    raised = Raised.by(error, call.function, (0, 0))
+    return Reply(raised=replace(raised, message=raised.message[:LONGEST]))
 
 
 def is_stub(function: object) -> bool:
@@ -344,104 +363,3 @@ def _array(value: object) -> np.ndarray:
 
 def _kind(value: object) -> str:
     return "None" if value is None else type(value).__name__
-
-
-# What crosses between processes.
-
-Packed = tuple[dict[str, Any], dict[str, np.ndarray]]
-
-
-def pack_calls(calls: Sequence[Call]) -> Packed:
-    """Calls as JSON facts and named arrays."""
-    arrays: dict[str, np.ndarray] = {}
-    return {"calls": [_packed_call(c, f"{at}", arrays) for at, c in enumerate(calls)]}, arrays
-
-
-def unpack_calls(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[Call, ...]:
-    """The calls again, in the process that makes them."""
-    calls = []
-    for at, told in enumerate(facts["calls"]):
-        named = {name: _unpacked(name, value, f"{at}", arrays) for name, value in told["arguments"]}
-        calls.append(Call(**{**told, "arguments": named}))
-    return tuple(calls)
-
-
-def _packed_call(call: Call, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    told = [[name, _packed(name, v, prefix, arrays)] for name, v in call.arguments.items()]
-    names = ("function", "observe", "passes", "most", "seed")
-    return {"arguments": told, **{name: getattr(call, name) for name in names}}
-
-
-def _packed(name: str, value: Argument, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
-    path = f"{prefix}.{name}"
-    if isinstance(value, np.ndarray):
-        arrays[path] = value
-        return {"array": True}
-    if isinstance(value, Given):
-        values = [[key, _packed(key, part, path, arrays)] for key, part in value.values.items()]
-        return {"kind": value.kind, "values": values}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _unpacked(name: str, told: Any, prefix: str, arrays: Mapping[str, np.ndarray]) -> Any:
-    path = f"{prefix}.{name}"
-    if isinstance(told, dict) and "array" in told:
-        return arrays[path]
-    if isinstance(told, dict):
-        values = {key: _unpacked(key, part, path, arrays) for key, part in told["values"]}
-        return Given(told["kind"], values)
-    return tuple(told) if isinstance(told, list) else told
-
-
-def pack_replies(replies: Sequence[Reply]) -> Packed:
-    """Replies as JSON facts and named arrays."""
-    facts = []
-    arrays: dict[str, np.ndarray] = {}
-    for at, reply in enumerate(replies):
-        arrays |= {f"{at}.{k}": array for k, array in enumerate(reply.arrays)}
-        raised = reply.raised
-        told = [raised.stage, raised.kind, raised.message[:2000], raised.line] if raised else None
-        facts.append(
-            {
-                "arrays": len(reply.arrays),
-                "batches": list(reply.batches),
-                **{name: getattr(reply, name) for name in ("untouched", "missing", "endless")},
-                "raised": told,
-            }
-        )
-    return {"replies": facts}, arrays
-
-
-def unpack_replies(facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[Reply, ...]:
-    """Replies from an untrusted process; ValueError where anything is not as it must be."""
-    told = facts.get("replies")
-    if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
-        raise ValueError("the replies are no list")
-    return tuple(_unpacked_reply(one, f"{at}", arrays) for at, one in enumerate(told))
-
-
-def _unpacked_reply(told: dict[str, Any], at: str, arrays: Mapping[str, np.ndarray]) -> Reply:
-    match told:
-        case {
-            "arrays": int(count),
-            "batches": [*batches],
-            "untouched": bool(untouched),
-            "missing": bool(missing),
-            "endless": bool(endless),
-            "raised": raised,
-        } if all(type(n) is int and n >= 0 for n in batches) and 0 <= count <= len(arrays):
-            found = tuple(arrays.get(f"{at}.{k}") for k in range(count))
-            known = tuple(array for array in found if array is not None)
-            if len(known) == count:
-                lengths = tuple(batches)
-                return Reply(known, lengths, untouched, missing, endless, _unpacked_raised(raised))
-    raise ValueError(f"reply {at} is not as it must be")
-
-
-def _unpacked_raised(told: Any) -> Raised | None:
-    match told:
-        case None:
-            return None
-        case [str(stage), str(kind), str(message), int() | None as line]:
-            return Raised(stage, 0, 0, kind, message, line)
-    raise ValueError("what was raised is not as it must be")

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from harness.engine.components import LOSS
 from harness.engine.recipe import Recipe
 from harness.exercises.exercise import Call, Exercise, Wanted
 from harness.exercises.rules import Answer, ByValue, by_function
@@ -63,7 +64,7 @@ def _ask_reshape(generator: np.random.Generator) -> list[Call]:
         drawn = _pairs(generator, m)
         labels = drawn["y"].ravel() if flat else drawn["y"]
         arguments = {"y_hat": drawn["y_hat"], "y": labels}
-        calls.append(Call("squared_loss", arguments, observe="gradient"))
+        calls.append(Call(LOSS.name, arguments, observe="gradient"))
     return calls
 
 
@@ -82,7 +83,7 @@ def _by_recipe(recipe: Recipe, call: Call) -> tuple[np.ndarray, np.ndarray]:
 
 def _catalogue() -> dict[str, list[Answer]]:
     found: dict[str, list[Answer]] = {}
-    for mistake in of("squared_loss"):
+    for mistake in of(LOSS):
         if mistake.id == "loss.detached":
             continue  # raises: told by the exception
         made = (f.make(SCRATCH[base]) for f in mistake.forms for base in ("functional", "object"))
@@ -98,7 +99,7 @@ RESHAPE = Exercise(
     "What happens to the shape without the reshape?",
     contract=(
         Wanted(
-            "squared_loss",
+            LOSS.name,
             "squared_loss(y_hat, y): predictions (m, 1), labels (m, 1) or (m,), float32",
             f"½(ŷ - y)²: {_EITHER}",
         ),
@@ -106,7 +107,7 @@ RESHAPE = Exercise(
     judged="values, shape, and gradient by ŷ, with labels of both shapes",
     ask=_ask_reshape,
     rule=ByValue(_either(_half_square), _catalogue()),
-    hints={mistake.id: mistake.hint for mistake in of("squared_loss")},
+    hints={mistake.id: mistake.hint for mistake in of(LOSS)},
     raised=dict.fromkeys(_DETACHED, "loss.detached"),
 )
 

@@ -13,24 +13,18 @@ import torch
 
 from harness.answers.answer import Answer, load
 from harness.answers.source import SourceError, read
-from harness.diagnosis.questions import COMPONENTS, Component, Fit, Question, ask, questions
+from harness.engine.components import LOOP, Fit, Question
+from harness.engine.components.contract import TARGETS, Target
 from harness.engine.pair import Sides
 from harness.engine.recipe import Convention
 from harness.engine.torch_import import leave_compiler_out
 from harness.engine.trace import Raised
-from harness.exercises.exercise import pack_replies, perform, unpack_calls
-from harness.grading.replies import Parcel, pack
+from harness.exercises.exercise import CALLS, PACKER, REPLIES, Call, perform
+from harness.grading.replies import pack
 from harness.isolation.codec import Message
+from harness.isolation.payload import Payload
 from harness.pairs.linear import footing
 
-# The contract's components, and which questions each is asked; a class is asked part by part.
-ASKED: dict[str, Component] = {name: name for name in COMPONENTS} | {
-    "mse_loss": "squared_loss",
-    "LinearRegressionScratch.__init__": "init_params",
-    "LinearRegressionScratch.forward": "linreg",
-    "LinearRegressionScratch.loss": "squared_loss",
-    "SGD": "sgd",
-}
 _PLAIN = Convention(0.5, "none")
 
 
@@ -49,37 +43,40 @@ def respond(request: Message) -> Message:
 
 def interviewed(answer: Answer, facts: dict[str, Any]) -> Message:
     """What an answer that has been loaded replies; `facts` are those of the request."""
-    targets = [name for name in facts.get("only", ASKED) if has(answer, name)]
-    parcel = Parcel({"answer": described(answer, targets), "replies": []})
+    asked_ones = [TARGETS[name] for name in facts.get("only", TARGETS)]
+    targets = [target for target in asked_ones if has(answer, target)]
+    told = described(answer, targets)
+    message = Message({"answer": told, "replies": []})
     for target in targets:
         try:
-            _interview(parcel, answer, target, facts)
+            _interview(message, answer, target, facts)
         except Exception as error:  # noqa: BLE001 - one component must not hide the others
             broken = Raised.by(error, "batch", (0, 0))
-            parcel.facts["answer"]["targets"][target]["broken"] = asdict(broken)
-    return Message(parcel.facts, parcel.arrays)
+            told["targets"][target.name]["broken"] = asdict(broken)
+    return message
 
 
 def exercised(answer: Answer, request: Message) -> Message:
     """What an answer replies to the calls of an exercise, and where its functions are written."""
-    calls = unpack_calls(request.facts, request.arrays)
-    facts, arrays = pack_replies([perform(answer.namespace, call) for call in calls])
+    calls: tuple[Call, ...] = PACKER.unpack(CALLS, Payload(request.facts["calls"], request.arrays))
+    replies = PACKER.pack(REPLIES, tuple(perform(answer.namespace, call) for call in calls))
     codes = {c.function: getattr(answer.namespace.get(c.function), "__code__", None) for c in calls}
     lines = {name: code.co_firstlineno for name, code in codes.items() if code}
-    return Message({"answer": described(answer, []), "lines": lines, **facts}, arrays)
+    facts = {"answer": described(answer, []), "lines": lines, "replies": replies.facts}
+    return Message(facts, replies.arrays)
 
 
-def has(answer: Answer, target: str) -> bool:
+def has(answer: Answer, target: Target) -> bool:
     """Whether an answer has a component, or a part of a class, that is more than a stub."""
-    name, _, part = target.partition(".")
+    name, part = target.role.name, target.part
     return answer.has(name) and (not part or part in answer.parts(name))
 
 
-def described(answer: Answer, targets: list[str]) -> dict[str, Any]:
+def described(answer: Answer, targets: list[Target]) -> dict[str, Any]:
     """What an answer defines and what happened when its file ran, as plain values."""
     return {
         "stubs": [name for name, piece in answer.pieces.items() if piece.stub],
-        "targets": {target: _described(answer, target) for target in targets},
+        "targets": {target.name: _described(answer, target) for target in targets},
         "failures": [asdict(failure) for failure in answer.failures],
         "kind": answer.source.kind,
         "stand_ins": answer.stand_ins,
@@ -87,13 +84,13 @@ def described(answer: Answer, targets: list[str]) -> dict[str, Any]:
     }
 
 
-def _described(answer: Answer, target: str) -> dict[str, Any]:
+def _described(answer: Answer, target: Target) -> dict[str, Any]:
     return {
-        "line": answer.line(target),
+        "line": answer.line(target.name),
         "broken": None,
-        "convention": asdict(answer.convention(target) or _PLAIN),
-        "fit": asdict(_fit(answer)) if target == "train" else {},
-        "evidence": [asdict(found) for found in answer.evidence(target.partition(".")[0])],
+        "convention": asdict(answer.convention(target.name) or _PLAIN),
+        "fit": asdict(_fit(answer)) if target.component is LOOP else {},
+        "evidence": [asdict(found) for found in answer.evidence(target.role.name)],
     }
 
 
@@ -117,7 +114,7 @@ _SETTINGS = {
 }
 
 
-def asked(target: str, told: dict[str, Any], seed: int) -> tuple[Sides, tuple[Question, ...]]:
+def asked(target: Target, told: dict[str, Any], seed: int) -> tuple[Sides, tuple[Question, ...]]:
     """Both sides for a target, and its questions, by what was told of it: `_described`.
 
     Raises TypeError or ValueError where it was told nonsense.
@@ -129,34 +126,35 @@ def asked(target: str, told: dict[str, Any], seed: int) -> tuple[Sides, tuple[Qu
         value = getattr(fit, name)
         if value is not None and not (isinstance(value, int | float) and 0 < value <= most):
             raise ValueError(name)
-    return base, questions(ASKED[target], base.scratch, base.form, seed, fit=fit)
+    return base, target.component.questions(base.scratch, base.form, seed, fit=fit)
 
 
 # A loop with larger literals is not asked: its steps would take too long.
 _LARGEST = {"lr": 1e6, "epochs": 100, "batch_size": 10_000, "num_examples": 10_000, "width": 100}
 
 
-def _interview(parcel: Parcel, answer: Answer, target: str, facts: dict[str, Any]) -> None:
+def _interview(message: Message, answer: Answer, target: Target, facts: dict[str, Any]) -> None:
     """Add the replies of one component, each with its arrays under a prefix of its own: `opened`.
 
     `shift` moves all seeds but those that the questions are drawn from.
     """
-    told = parcel.facts["answer"]["targets"][target]
-    base, all_asked = asked(target, told, facts["seed"])
+    name, shift = target.name, facts.get("shift", 0)
+    base, all_asked = asked(target, message.facts["answer"]["targets"][name], facts["seed"])
     for at, question in enumerate(all_asked):
-        reply = ask(answer.recipe(target, base.scratch), question, shift=facts.get("shift", 0))
-        packed = pack(reply)
-        parcel.facts["replies"].append({"target": target, "question": at, "facts": packed.facts})
-        parcel.arrays |= {f"{target}/{at}/{name}": array for name, array in packed.arrays.items()}
+        subject = answer.recipe(name, base.scratch)
+        packed = pack(target.component.ask(subject, question, shift))
+        message.facts["replies"].append({"target": name, "question": at, "facts": packed.facts})
+        arrays = packed.arrays.items()
+        message.arrays.update({f"{name}/{at}/{path}": array for path, array in arrays})
 
 
-def opened(message: Message) -> dict[tuple[str, int], Parcel]:
+def opened(message: Message) -> dict[tuple[str, int], Payload]:
     """The replies of a whole message, by target and number of the question."""
-    parcels = {
-        (str(reply["target"]), int(reply["question"])): Parcel(reply["facts"])
+    payloads = {
+        (str(reply["target"]), int(reply["question"])): Payload(reply["facts"])
         for reply in message.facts["replies"]
     }
     for path, array in message.arrays.items():
         target, at, name = path.split("/", 2)
-        parcels[target, int(at)].arrays[name] = array
-    return parcels
+        payloads[target, int(at)].arrays[name] = array
+    return payloads

@@ -21,14 +21,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.answers.roles import BY_COMPONENT
 from harness.answers.source import MAX_NOTEBOOK, SourceError, read
 from harness.errors import InputError
 from harness.isolation.confine import Limits
 from harness.report.view import finite, one_line
 
 if TYPE_CHECKING:  # what imports torch is imported where it is needed, to be late
-    from harness.grading.grade import Checked, Grader, Submission
+    from harness.grading.grade import Grader, Submission
+    from harness.grading.result import Checked
 
 STDIN = "-"
 SUFFIXES = (".py", ".ipynb")
@@ -177,7 +177,7 @@ class Record:
     @classmethod
     def from_json(cls, text: str) -> Record:
         """The record that `to_json` wrote."""
-        from harness.grading.grade import Checked, Judged
+        from harness.grading.result import Checked, Judged
 
         told = json.loads(text)
         checked = told["checked"]
@@ -220,7 +220,7 @@ def _kept(text: str) -> tuple[str, ...]:
 
 
 def _unreadable(entry: Entry, error: OSError) -> Checked:
-    from harness.grading.grade import Checked
+    from harness.grading.result import Checked
 
     reason = error.strerror or str(error)
     message = entry.absent or f"{entry.path} cannot be read: {reason}"
@@ -401,13 +401,15 @@ class Classroom:
 
 def parse_roles(words: Iterable[str]) -> dict[str, str]:
     """`role=name` words as a dictionary; InputError where one is none."""
+    from harness.engine.components.contract import BY_ROLE
+
     roles = {}
     for word in words:
         role, equals, name = word.partition("=")
         if not equals or not name.isidentifier():
             raise InputError(f"--map {one_line(word)}: write role=name, such as --map linreg=net.")
-        if role not in BY_COMPONENT:
-            known = ", ".join(BY_COMPONENT)
+        if role not in BY_ROLE:
+            known = ", ".join(BY_ROLE)
             raise InputError(f"--map {one_line(word)}: take as role one of {known}.")
         roles[role] = name
     return roles

@@ -1,8 +1,8 @@
 """One answer or many, judged: each runs in a worker, what it sends back is judged here.
 
-An answer's components are put into the reference one by one and asked the questions of `probe`;
-replies come back as plain arrays and are believed as nothing more. What a learner reads is made
-here as plain values, the `svb.check/1` of the contract; how it is laid out is the report's affair.
+An answer's components are put into the reference one by one and asked their questions; replies come
+back as plain arrays and are believed as nothing more. What a learner reads of it is made
+in `words`.
 """
 
 from __future__ import annotations
@@ -13,134 +13,36 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
 from harness.answers.source import SourceError, read
-from harness.diagnosis.finding import Cause, Finding, Replies, find
-from harness.diagnosis.questions import Question, Reply, Served
+from harness.diagnosis.finding import Finding, Replies, find
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    Question,
+    Reply,
+    Served,
+)
+from harness.engine.components.contract import BY_ROLE, Target, targets_of
+from harness.engine.components.role import CLASSES
 from harness.engine.pair import Sides
 from harness.engine.seeding import old_objects_left_alone
+from harness.engine.trace import Raised
 from harness.errors import InputError
 from harness.exercises import catalogue
-from harness.exercises.exercise import pack_calls, unpack_replies
+from harness.exercises.exercise import CALLS, PACKER, REPLIES
 from harness.grading import warmup
-from harness.grading.child import ASKED, asked, opened
-from harness.grading.replies import Parcel, unpack
+from harness.grading.child import asked, opened
+from harness.grading.replies import unpack
+from harness.grading.result import Checked, Judged, Status, Verdict
+from harness.grading.words import advice_on, described, not_from_scratch, of_exercise, of_raised
 from harness.isolation.codec import MalformedError, Message
 from harness.isolation.confine import Limits
+from harness.isolation.payload import Packer, Payload
 from harness.isolation.pool import Outcome, Workshop
-from harness.mistakes.catalogue import named
-from harness.mistakes.mistake import Mistake
-
-Verdict = Literal["pass", "fail", "error", "inconclusive"]
-Status = Literal["pass", "fail", "error", "missing", "skipped"]
-VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "inconclusive")
-HINTS = (0, 1, 2, 3)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One component of an answer: what it comes to, why, and what would help.
-
-    `line` is the line of the learner's file; `first_divergence` and `cause` are those of the
-    contract. `hint`, `what` and `fix` are the catalogue's words, which tell more and more.
-    Beyond the contract: `part` is the method of a class that is at fault, `stages` are where each
-    failed question first went wrong, `also` the mistakes that cannot be told from the cause; where
-    there are any, evidence and help speak of all of them.
-    """
-
-    name: str
-    status: Status
-    level: str | None = None
-    first_divergence: dict[str, Any] | None = None
-    cause: dict[str, str] | None = None
-    line: int | None = None
-    message: str = ""
-    hint: str = ""
-    what: str = ""
-    fix: str = ""
-    part: str = ""
-    stages: list[str] = field(default_factory=list)
-    also: list[str] = field(default_factory=list)
-
-    def to_dict(self, hints: int = 1) -> dict[str, Any]:
-        """As in `svb.check/1`; `hints` says how much is given away, 0 to 3."""
-        return {
-            "name": self.name,
-            "status": self.status,
-            "level": self.level,
-            "first_divergence": self.first_divergence,
-            "cause": self.cause,
-            "line": self.line,
-            "message": self.message,
-            "hint": self.help(hints),
-        }
-
-    @property
-    def causes(self) -> list[str]:
-        """The ids of all mistakes that it may be; more than one where nothing tells which."""
-        return [self.cause["id"], *self.also] if self.cause else []
-
-    def help(self, hints: int) -> str:
-        """What is said to help: nothing, the hint, also what the code does, also the fix."""
-        return " ".join(text for text in (self.hint, self.what, self.fix)[:hints] if text)
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One answer, judged."""
-
-    path: str
-    verdict: Verdict
-    error: dict[str, Any] | None = None
-    components: tuple[Judged, ...] = ()
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    output: str = ""
-
-    def to_dict(self, hints: int = 1) -> dict[str, Any]:
-        """As in `svb.check/1`."""
-        return {
-            "path": self.path,
-            "verdict": self.verdict,
-            "error": self.error,
-            "components": [component.to_dict(hints) for component in self.components],
-            "notes": list(self.notes),
-            "seconds": round(self.seconds, 3),
-        }
-
-
-@dataclass
-class Check:
-    """Answers, judged: what `svb check` prints."""
-
-    answers: list[Checked] = field(default_factory=list)
-    seed: int = 0
-
-    @property
-    def summary(self) -> dict[str, int]:
-        """How many answers came to each verdict."""
-        found = [answer.verdict for answer in self.answers]
-        return {verdict: found.count(verdict) for verdict in VERDICTS}
-
-    @property
-    def exit_status(self) -> int:
-        """0 all pass, 1 something fails, 3 inconclusive or could not run, and nothing fails."""
-        summary = self.summary
-        if summary["fail"]:
-            return 1
-        return 0 if self.answers and summary["pass"] == len(self.answers) else 3
-
-    def to_dict(self, hints: int = 1) -> dict[str, Any]:
-        """The object `svb.check/1`."""
-        return {
-            "schema": "svb.check/1",
-            "seed": self.seed,
-            "answers": [answer.to_dict(hints) for answer in self.answers],
-            "summary": self.summary,
-        }
 
 
 @dataclass(frozen=True)
@@ -165,9 +67,9 @@ class Submission:
         told = {"name": Path(self.name).name, "roles": self.roles, "seed": seed, **facts}
         arrays = {"source": np.frombuffer(self.source, np.uint8)}
         if self.exercise:
-            calls, inputs = pack_calls(catalogue.named(self.exercise).questions(seed))
-            told |= {"exercise": self.exercise, **calls}
-            arrays |= inputs
+            calls = PACKER.pack(CALLS, catalogue.named(self.exercise).questions(seed))
+            told |= {"exercise": self.exercise, "calls": calls.facts}
+            arrays |= calls.arrays
         return Message(told, arrays)
 
 
@@ -217,8 +119,8 @@ class Grader:
 
     def _fresh(self, submission: Submission) -> Message | None:
         """The data iterator's replies from another process, with another seed."""
-        outcome = self.workshop.run(submission.request(self.seed, shift=1, only=["data_iter"]))
-        return outcome.reply
+        request = submission.request(self.seed, shift=1, only=[DATA_ITERATOR.name])
+        return self.workshop.run(request).reply
 
 
 def judged(
@@ -275,11 +177,11 @@ class _Judge:
         assert self.outcome.reply is not None
         exercise = catalogue.named(self.submission.exercise)
         calls = exercise.questions(self.seed)
-        replies = unpack_replies(facts, self.outcome.reply.arrays)
+        replies = PACKER.unpack(REPLIES, Payload(facts["replies"], self.outcome.reply.arrays))
         found = exercise.judge(calls, replies)
         lines = {call.function: facts["lines"].get(call.function) for call in calls}
         raised = [r.raised.line for r in replies if r.raised] if found.fault == "raises" else []
-        component = _of_exercise(exercise.name, found, next(iter([*raised, *lines.values()]), None))
+        component = of_exercise(exercise.name, found, next(iter([*raised, *lines.values()]), None))
         error = None
         if component.status == "missing":
             empty = {"type": "Empty", "message": found.message, "line": None}
@@ -318,105 +220,117 @@ class _Judge:
 
     def _component(self, name: str, targets: dict[str, Any]) -> Judged:
         """One component; of a class, the part that is wrong, or else all of them."""
-        told = {t: targets[t] for t in ASKED if t in targets and t.partition(".")[0] == name}
+        told = {t: targets[t.name] for t in targets_of(name) if t.name in targets}
         if not told:
             return Judged(name, "missing", message="not there yet; the reference stands in")
         for facts in told.values():
             if facts["evidence"]:
-                return _not_from_scratch(name, facts["evidence"][0], int(facts["line"]))
+                return not_from_scratch(name, facts["evidence"][0], int(facts["line"]))
         parts = [self._target(name, target, facts) for target, facts in told.items()]
         return max(parts, key=lambda part: _SEVERITY.index(part.status))
 
-    def _target(self, name: str, target: str, told: dict[str, Any]) -> Judged:
+    def _target(self, name: str, target: Target, told: dict[str, Any]) -> Judged:
         line = int(told["line"])
         if told["broken"]:
-            raised = told["broken"]
-            said = _outcry(str(raised["kind"]), str(raised["message"]))
-            hint = _advice(said)
-            return Judged(name, "error", line=int(raised["line"] or line), message=said, hint=hint)
+            raised: Raised = Packer().unpack(Raised, Payload(told["broken"]))
+            return replace(of_raised(name, raised, line), hint=advice_on(raised))
         try:
             finding = self._finding(target, told)
         except InputError as error:
             return Judged(name, "skipped", line=line, message=str(error))
-        described = _described(name, finding, line)
-        part = target.partition(".")[2]
-        if not part:
-            return described
-        return replace(described, message=f"in {part}: {described.message}", part=part)
+        component = described(name, finding, line)
+        if not target.part:
+            return component
+        message = f"in {target.part}: {component.message}"
+        return replace(component, message=message, part=target.part)
 
-    def _finding(self, target: str, told: dict[str, Any]) -> Finding:
+    def _finding(self, target: Target, told: dict[str, Any]) -> Finding:
         base, put = asked(target, told, self.seed)
-        if target != "data_iter":
+        if target.component is not DATA_ITERATOR:
             return self._found(target, base, put)
-        replies = _replies(self._parcels, target, put)
-        finding = find("data_iter", replies, base.scratch, base.builtin)
+        replies = _replies(self._payloads, target, put)
+        finding = find(DATA_ITERATOR, replies, base.scratch, base.builtin)
         if finding.cause and finding.cause.also:
-            return self._asked_afresh(finding, replies, base)
+            return self._asked_afresh(finding, target, replies, base)
         return finding
 
-    def _found(self, target: str, base: Sides, put: tuple[Question, ...]) -> Finding:
+    def _found(self, target: Target, base: Sides, put: tuple[Question, ...]) -> Finding:
         """What replies come to: of a class, many are the same to the bit, and judged once."""
-        digests = [self._parcels[target, at].digest for at in range(len(put))]
-        key = (ASKED[target], base.form, put, *digests)
+        digests = [self._payloads[target.name, at].digest for at in range(len(put))]
+        key = (target.component, base.form, put, *digests)
         if key not in _FOUND:
-            replies = _replies(self._parcels, target, put)
+            replies = _replies(self._payloads, target, put)
             if len(_FOUND) == _KEPT:
                 del _FOUND[next(iter(_FOUND))]  # the oldest
-            _FOUND[key] = find(ASKED[target], replies, base.scratch, base.builtin)
+            _FOUND[key] = find(target.component, replies, base.scratch, base.builtin)
         return _FOUND[key]
 
     @cached_property
-    def _parcels(self) -> dict[tuple[str, int], Parcel]:
+    def _payloads(self) -> dict[tuple[str, int], Payload]:
         assert self.outcome.reply is not None
         return opened(self.outcome.reply)
 
     def _asked_afresh(
-        self, finding: Finding, replies: list[tuple[Question, Reply]], base: Sides
+        self,
+        finding: Finding,
+        target: Target,
+        replies: list[tuple[Question, Reply]],
+        base: Sides,
     ) -> Finding:
         """Part an order that is seeded from one that was kept: another process tells."""
         message = self.fresh(self.submission)
         if message is None:
             return finding
-        others = _replies(opened(message), "data_iter", [question for question, _ in replies])
-        return find("data_iter", afresh(replies, others), base.scratch, base.builtin)
+        others = _replies(opened(message), target, [question for question, _ in replies])
+        return find(DATA_ITERATOR, afresh(replies, others), base.scratch, base.builtin)
 
 
 _FOUND: dict[tuple[object, ...], Finding] = {}
+
+
 _KEPT = 2048
+
 
 # From the least to the most telling, and as the contract lists them.
 _SEVERITY: tuple[Status, ...] = ("missing", "pass", "skipped", "error", "fail")
-_FUNCTIONS = ("data_iter", "linreg", "squared_loss", "mse_loss", "sgd", "init_params", "train")
-_CLASSES = ("LinearRegressionScratch", "SGD")
-_OPTIONAL = frozenset({"mse_loss", *_CLASSES})
+
+
+_CLASSES = frozenset(role.name for role in CLASSES)
+
+
+# What a class of the object form has inside, as functions.
+_INSIDE = frozenset(
+    role.name for component in COMPONENTS if component.methods for role in component.roles
+)
+
+
+# Names that a component need not have.
+_OTHERS = {role.name: component.name for component in COMPONENTS for role in component.roles[1:]}
 
 
 def _shown(present: set[str]) -> list[str]:
     """The components to speak of: those there, and those missing in a file of functions."""
-    classes_only = bool(present & {*_CLASSES}) and not present & {*_FUNCTIONS[1:5], "init_params"}
-    optional = _OPTIONAL | ({"squared_loss"} if "mse_loss" in present else set())
-    every = (*_FUNCTIONS, *_CLASSES)
-    return [n for n in every if n in present or not (n in optional or classes_only)]
+    classes_only = bool(present & _CLASSES) and not present & _INSIDE
+    instead = {component for other, component in _OTHERS.items() if other in present}
+    optional = _CLASSES | _OTHERS.keys() | instead
+    return [n for n in BY_ROLE if n in present or not (n in optional or classes_only)]
 
 
 def afresh(replies: Replies, others: Replies) -> list[tuple[Question, Reply]]:
     """A data iterator's replies, with what it served where nothing was kept from earlier calls."""
     return [
-        (question, replace(reply, served=_with_other(reply.served, other.served)))
+        (question, reply.afresh(other))
         for (question, reply), (_, other) in zip(replies, others, strict=True)
-        if reply.served and other.served
+        if isinstance(reply, Served) and isinstance(other, Served)
     ]
 
 
-def _with_other(served: Served, other: Served) -> Served:
-    return replace(served, other=other.epochs[:1], fresh=True)
-
-
 def _replies(
-    parcels: dict[tuple[str, int], Parcel], target: str, put: Sequence[Question]
+    payloads: dict[tuple[str, int], Payload], target: Target, put: Sequence[Question]
 ) -> list[tuple[Question, Reply]]:
     """The replies of one component to all its questions; `MalformedError` where one is missing."""
-    return [(question, unpack(parcels[target, at])) for at, question in enumerate(put)]
+    kind = target.component.reply_type
+    return [(question, unpack(kind, payloads[target.name, at])) for at, question in enumerate(put)]
 
 
 # A file that is out of sight is refused or not found, as the platform has it.
@@ -445,128 +359,3 @@ def _error(components: Sequence[Judged], error: dict[str, Any] | None) -> dict[s
         message = "defines none of the components of an answer, or only stubs of them"
         return {"type": "Empty", "message": message, "line": None}
     return None
-
-
-def _of_exercise(name: str, found: catalogue.Verdict, line: int | None) -> Judged:
-    """What the verdict on an exercise says, in the words of the contract."""
-    if found.passed:
-        return Judged(name, "pass", line=line, message=found.message)
-    statuses: dict[str | None, Status] = {"missing": "missing", "raises": "error"}
-    status = statuses.get(found.fault, "fail")
-    cause = {"id": f"{name}.{found.fault}", "evidence": found.message}
-    return Judged(
-        name,
-        status,
-        "different" if status == "fail" else None,
-        cause=None if status == "missing" else cause,
-        line=line,
-        message=found.message,
-        hint=found.hint,
-    )
-
-
-def _not_from_scratch(component: str, found: dict[str, Any], line: int) -> Judged:
-    mistake = named("not-from-scratch")
-    evidence = f"uses {found['name']}, which it is meant to replace"
-    return Judged(
-        component,
-        "fail",
-        cause={"id": mistake.id, "evidence": evidence},
-        line=int(found["line"] or line),
-        message=evidence,
-        hint=mistake.hint,
-        what=mistake.what,
-        fix=mistake.fix,
-    )
-
-
-def _described(component: str, finding: Finding, line: int) -> Judged:
-    """A finding in the words of the contract."""
-    if finding.passed:
-        return Judged(component, "pass", finding.level, line=line, message=_agreement(finding))
-    raised, first = finding.raised, finding.first
-    if raised and not first:
-        status: Status = "error"
-        said = _outcry(raised.kind, raised.message)
-        line = raised.line or line
-    elif first:
-        status, said = "fail", first.message
-    else:
-        reasons = [ruling.reason for ruling in finding.rulings if ruling.reason]
-        reason = reasons[0] if reasons else "nothing was compared"
-        return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
-    measured = "; ".join(finding.measured)
-    explained = _explained(finding.cause, said) if finding.cause else {"hint": _advice(said)}
-    return Judged(
-        component,
-        status,
-        "different" if status == "fail" else None,
-        first.to_dict() if first else None,
-        line=line,
-        message=f"{said} ({measured})" if measured else said,
-        stages=list(finding.stages),
-        **explained,
-    )
-
-
-def _outcry(kind: str, message: str) -> str:
-    """What went wrong; that something else was returned than asked is no exception of theirs."""
-    if " returned " in message and ", but should return " in message:
-        return message.replace("NoneType", "None")
-    return f"raises {kind}: {message}"
-
-
-def _advice(said: str) -> str:
-    """Where to look after an exception that no known mistake explains; mostly nothing."""
-    return next((advice for words, advice in _ADVICE.items() if words in said), "")
-
-
-_ADVICE = {
-    "returned None": "Does the function end with a `return`?",
-    "only for scalar outputs": "`backward()` starts from a single number: which number should it "
-    "be, when there is a loss for each example?",
-    "does not have a grad_fn": "Print `requires_grad` of each parameter and `grad_fn` of the loss: "
-    "where does the chain from one to the other end?",
-    "'NoneType'": "Something is None in this line. Print it just before: was a gradient never "
-    "computed, or does a function end without `return`?",
-    "shapes cannot be multiplied": "Print the shapes of both factors just before this line.",
-    "must match the size of tensor": "Print the shapes of both sides just before this line.",
-}
-
-
-def _explained(cause: Cause, said: str) -> dict[str, Any]:
-    """The cause and what helps; of mistakes that cannot be told apart, all of them.
-
-    Where all that is known of a cause is the exception, `said` tells it, and what helps with it.
-    """
-    any_exception = cause.id == "model.raises"
-    evidence = said if any_exception else cause.evidence
-    advice = _advice(said) if any_exception else ""
-    mistakes = [named(id_) for id_ in (cause.id, *cause.also)]
-    names = " or ".join(map(_in_words, mistakes))
-    apart = f"; it is {names}, which cannot be told apart here" if cause.also else ""
-    return {
-        "cause": {"id": cause.id, "evidence": f"{evidence}{apart}"},
-        "hint": advice or _either([(mistake, mistake.hint) for mistake in mistakes]),
-        "what": _either([(mistake, mistake.what) for mistake in mistakes]),
-        "fix": _either([(mistake, mistake.fix) for mistake in mistakes]),
-        "also": list(cause.also),
-    }
-
-
-def _either(texts: Sequence[tuple[Mistake, str]]) -> str:
-    """What is said of one mistake; of several, what is said of each."""
-    if len({text for _, text in texts}) == 1:
-        return texts[0][1]
-    return " ".join(f"If it is {_in_words(mistake)}: {text}" for mistake, text in texts)
-
-
-def _in_words(mistake: Mistake) -> str:
-    """Such as “shuffle once”, of data.shuffle-once."""
-    return f"\u201c{mistake.id.rpartition('.')[2].replace('-', ' ')}\u201d"
-
-
-def _agreement(finding: Finding) -> str:
-    steps = sum(ruling.steps for ruling in finding.rulings)
-    words = {"identical": "to the bit", "rounding": "within rounding"}
-    return f"agrees {words.get(finding.level, 'up to its convention')} on all {steps} steps asked"

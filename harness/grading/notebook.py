@@ -21,27 +21,25 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from harness.answers import roles as known
 from harness.answers import top_level
 from harness.answers.answer import Answer, gathered
+from harness.answers.classes import models
 from harness.answers.component import Piece
+from harness.answers.definitions import Uses
+from harness.answers.definitions import definitions as defined_in
 from harness.answers.live import Definition, Definitions, Session, definitions, restored, statements
+from harness.answers.roles import assign
+from harness.engine.components import LOOP, LOSS
+from harness.engine.components.contract import TARGETS, Target, targets_of
 from harness.engine.seeding import determinism
 from harness.errors import InputError
 from harness.grading import warmup
-from harness.grading.child import ASKED, has, interviewed
+from harness.grading.child import has, interviewed
 from harness.grading.classroom import Record
-from harness.grading.grade import (
-    HINTS,
-    Check,
-    Checked,
-    Grader,
-    Judged,
-    Submission,
-    judged,
-    verdict_of,
-)
-from harness.grading.report import GLYPHS, Line, answer_lines, plain
+from harness.grading.grade import Grader, Submission, judged, verdict_of
+from harness.grading.marks import GLYPHS
+from harness.grading.result import HINTS, Check, Checked, Judged
+from harness.grading.terminal import Line, answer_lines, plain
 from harness.isolation.codec import Message, decode, encode
 from harness.isolation.confine import Limits
 from harness.isolation.pool import Outcome
@@ -50,8 +48,8 @@ from harness.report import files
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-ROLES = tuple(dict.fromkeys(target.partition(".")[0] for target in ASKED))
-LOSSES = ("squared_loss", "mse_loss")  # by the file's loss the other pieces know their scale
+ROLES = tuple(dict.fromkeys(target.role.name for target in TARGETS.values()))
+LOSSES = tuple(role.name for role in LOSS.roles)  # by these the other pieces know their scale
 COLUMNS = ("component", "verdict", "line", "message", "hint", "cause")
 
 
@@ -168,8 +166,8 @@ def _all(namespace: dict[str, Any], seed: int) -> Checked:
     """All that a namespace defines."""
     name = str(namespace.get("__name__"))
     found = definitions(namespace)
-    checked, pieces = _judged(name, found, namespace, {}, tuple(ASKED), seed)
-    if "train" not in pieces:
+    checked, pieces = _judged(name, found, namespace, {}, tuple(TARGETS.values()), seed)
+    if LOOP.name not in pieces:
         checked = _with_loop(checked, pieces, namespace, seed)
     if all(one.status == "missing" for one in checked.components):
         raise InputError(
@@ -206,7 +204,9 @@ def _with_loop(
 def _with_train(checked: Checked, elsewhere: Checked, session: Session, line: int) -> Checked:
     """What was found here, and what was found elsewhere of the loop at this line of a session."""
     where = "the training loop at In [{}] line {}".format(*session.within(line))
-    found = [one for one in elsewhere.components if one.name == "train" and one.status != "missing"]
+    found = [
+        one for one in elsewhere.components if one.name == LOOP.name and one.status != "missing"
+    ]
     if not found:
         error = elsewhere.error
         why = f" ({error['type']}: {error['message']})" if error else ""
@@ -214,7 +214,7 @@ def _with_train(checked: Checked, elsewhere: Checked, session: Session, line: in
         return _noted(checked, f"{note}; make it a function train to have it judged")
     (train,) = found
     train = replace(train, line=session.within(train.line)[1] if train.line else None)
-    components = (*(one for one in checked.components if one.name != "train"), train)
+    components = (*(one for one in checked.components if one.name != LOOP.name), train)
     checked = replace(checked, components=components, verdict=verdict_of(components))
     return _noted(checked, f"train is {where}, run again in a process of its own")
 
@@ -259,15 +259,16 @@ def _one(thing: Any, role: str | None, seed: int) -> Checked:
         namespace = vars(inspect.getmodule(thing) or ModuleType("answer"))
     mine = Definition.of(_name(thing, role, namespace), thing)
     component = role or _recognised(mine)
-    context = () if component == "train" else LOSSES
+    context = () if component == LOOP.name else LOSSES
     others = [other for other in definitions(namespace) if other.value is not thing]
     if context:
         others = [other for other in others if _recognised_as(other, context)]
-    targets = tuple(target for target in ASKED if target.partition(".")[0] == component)
     with restored(namespace):
         namespace[mine.name] = thing
         mapped = {component: mine.name}
-        checked, _ = _judged(mine.name, [*others, mine], namespace, mapped, targets, seed)
+        checked, _ = _judged(
+            mine.name, [*others, mine], namespace, mapped, targets_of(component), seed
+        )
         return checked
 
 
@@ -294,9 +295,9 @@ def _recognised_as(one: Definition, components: Sequence[str]) -> bool:
 
 
 def _role_of(one: Definition) -> str | None:
-    found = list(known.definitions([one.statement]))
-    assigned, _ = known.assign(found, known.Uses.of([one.statement]), {})
-    classes = known.models(found, {})
+    found = list(defined_in([one.statement]))
+    assigned, _ = assign(found, Uses.of([one.statement]), {})
+    classes = models(found, {})
     return next((name for name in (*assigned, *classes) if name in ROLES), None)
 
 
@@ -305,7 +306,7 @@ def _judged(
     found: list[Definition],
     namespace: dict[str, Any],
     mapped: dict[str, str],
-    targets: tuple[str, ...],
+    targets: tuple[Target, ...],
     seed: int,
 ) -> tuple[Checked, dict[str, Piece]]:
     """The components among some definitions, asked here and judged as those of a file are.
@@ -318,18 +319,18 @@ def _judged(
         reply = _joined([_reply(answer, target, files, seed) for target in targets])
         outcome = Outcome(reply, None, printed.getvalue(), "", 0.0)
         checked = judged(Submission(name, b""), outcome, seed, lambda _: None)
-    wanted = {target.partition(".")[0] for target in targets}
-    components = tuple(one for one in checked.components if one.name in wanted)
+    names = {target.role.name for target in targets}
+    components = tuple(one for one in checked.components if one.name in names)
     return replace(checked, components=components), answer.pieces
 
 
-def _reply(answer: Answer, target: str, files: dict[str, str], seed: int) -> Message | None:
+def _reply(answer: Answer, target: Target, files: dict[str, str], seed: int) -> Message | None:
     """What one component replies; lines of evidence are those of the file that it is from."""
     if not has(answer, target):
         return None
-    piece = answer.pieces[target.partition(".")[0]]
+    piece = answer.pieces[target.role.name]
     source = replace(answer.source, name=files.get(piece.name, answer.source.name))
-    return interviewed(replace(answer, source=source), {"seed": seed, "only": [target]})
+    return interviewed(replace(answer, source=source), {"seed": seed, "only": [target.name]})
 
 
 def _joined(replies: list[Message | None]) -> Message:

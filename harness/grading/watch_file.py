@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from harness.errors import InputError
 from harness.grading.classroom import Classroom, Entry, Record, Register
-from harness.grading.grade import HINTS, Grader
+from harness.grading.grade import Grader
+from harness.grading.result import HINTS
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,17 +14,19 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 from harness.engine.case import UpdateRule
+from harness.engine.components import Component
 from harness.errors import InputError
 from harness.mistakes import data, init, loop, loss, model, optim, stateful
-from harness.mistakes.mistake import Component, Form, Mistake
+from harness.mistakes.mistake import Form, Mistake
 
-__all__ = ["MISTAKES", "Component", "Form", "Mistake", "named", "of", "page", "plain"]
+__all__ = ["MISTAKES", "Form", "Mistake", "named", "of", "page", "plain"]
 
 NOT_FROM_SCRATCH = Mistake(
     id="not-from-scratch",
-    component="any",
+    component=None,
     first_stage="none",
     what="The part is written with the built-in it is meant to replace.",
     hint="Which line of this part would you still have to explain?",
@@ -45,7 +47,7 @@ _FAMILIES = (
 MISTAKES: dict[str, Mistake] = {mistake.id: mistake for family in _FAMILIES for mistake in family}
 
 
-def of(component: Component) -> tuple[Mistake, ...]:
+def of(component: Component[Any]) -> tuple[Mistake, ...]:
     """The mistakes of one component, in the order of the table."""
     return tuple(mistake for mistake in MISTAKES.values() if mistake.component == component)
 
@@ -61,8 +63,10 @@ def named(id: str) -> Mistake:  # noqa: A002 - the name of the column
 
 def plain(mistake: Mistake) -> dict[str, object]:
     """A mistake as plain values, for JSON."""
-    fields = ("id", "component", "first_stage", "what", "hint", "fix", "tell")
+    fields = ("first_stage", "what", "hint", "fix", "tell")
     return {
+        "id": mistake.id,
+        "component": mistake.component.name if mistake.component else "any",
         **{name: getattr(mistake, name) for name in fields},
         "forms": [form.name for form in mistake.forms],
         "where": {name: _plain(value) for name, value in mistake.where.items()},
@@ -73,15 +77,6 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, UpdateRule) else value
 
 
-_HEADINGS = {
-    "data_iter": "The data iterator: `data_iter`",
-    "linreg": "The model: `linreg`",
-    "squared_loss": "The loss: `squared_loss`",
-    "sgd": "The update: `sgd`, and optimizers that remember",
-    "train": "The training loop: `train`",
-    "init_params": "The initial parameters: `init_params`",
-    "any": "Any part",
-}
 _PREFACE = """\
 # Known mistakes
 
@@ -92,13 +87,15 @@ This page is printed by `python -m harness.mistakes`; `svb list mistakes ID` sho
 
 def page() -> str:
     """The catalogue as a page of the docs, in Markdown."""
-    ordered = sorted(MISTAKES.values(), key=lambda m: list(_HEADINGS).index(m.component))
+    order = list(dict.fromkeys(mistake.component for mistake in MISTAKES.values()))
+    ordered = sorted(MISTAKES.values(), key=lambda mistake: order.index(mistake.component))
     sections = groupby(ordered, key=attrgetter("component"))
-    return _PREFACE + "".join(_section(name, mistakes) for name, mistakes in sections)
+    return _PREFACE + "".join(_section(component, mistakes) for component, mistakes in sections)
 
 
-def _section(component: str, mistakes: Iterable[Mistake]) -> str:
-    return f"\n## {_HEADINGS[component]}\n" + "".join(map(_entry, mistakes))
+def _section(component: Component[Any] | None, mistakes: Iterable[Mistake]) -> str:
+    heading = component.heading if component else "Any part"
+    return f"\n## {heading}\n" + "".join(map(_entry, mistakes))
 
 
 def _entry(mistake: Mistake) -> str:

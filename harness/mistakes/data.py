@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Generator, Tensor
 
+from harness.engine.components import DATA_ITERATOR
 from harness.engine.recipe import Batch
 from harness.mistakes.mistake import SEVERAL_EPOCHS, TAIL, Form, Mistake, form
 
@@ -189,10 +190,10 @@ class _CentredInPlace(Batches):
 
 
 def _form(name: str, batches: type[Batches]) -> Form:
-    return form("data_iter", name, lambda _: batches)
+    return form(DATA_ITERATOR, name, lambda _: batches)
 
 
-_mistake = partial(Mistake, component="data_iter", first_stage="batch")
+_mistake = partial(Mistake, component=DATA_ITERATOR, first_stage="batch")
 
 MISTAKES = (
     _mistake(

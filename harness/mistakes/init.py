@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from harness.engine.components import INITIALISATION
 from harness.engine.recipe import Recipe
 from harness.mistakes.mistake import Form, Mistake, form
 
@@ -27,7 +28,7 @@ def _form(name: str, wrong: Callable[[Tensor, Tensor], _Drawn]) -> Form:
 
         return drawn
 
-    return form("init_params", name, init)
+    return form(INITIALISATION, name, init)
 
 
 def _leaves(w: Tensor, b: Tensor) -> _Drawn:
@@ -42,7 +43,7 @@ def _biased(name: str, bias: Callable[[Tensor, Tensor], Tensor]) -> Form:
     return _form(name, lambda w, b: _leaves(w, bias(w, b)))
 
 
-_mistake = partial(Mistake, component="init_params")
+_mistake = partial(Mistake, component=INITIALISATION)
 
 MISTAKES = (
     _mistake(

@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from harness.engine.components import LOSS
 from harness.engine.recipe import Convention, Loss, Recipe
 from harness.mistakes.mistake import FLAT_LABELS, TAIL, Form, Mistake, form
 
@@ -25,7 +26,7 @@ def _form(name: str, wrong: _Wrong, *, half: bool | None = None) -> Form:
             return None
         return lambda y_hat, y: wrong(y_hat, y, base.convention)
 
-    return form("squared_loss", name, piece)
+    return form(LOSS, name, piece)
 
 
 def _reduced(values: Tensor, convention: Convention) -> Tensor:
@@ -102,7 +103,7 @@ def _new_leaf(y_hat: Tensor, y: Tensor, convention: Convention) -> Tensor:
     return _detached(y_hat, y, convention).clone().requires_grad_()
 
 
-_mistake = partial(Mistake, component="squared_loss")
+_mistake = partial(Mistake, component=LOSS)
 
 MISTAKES = (
     _mistake(
@@ -170,7 +171,7 @@ MISTAKES = (
         tell="the ratio to the right loss is constant on full batches and another on the last",
         forms=(
             *map(_divided_by, (10, 32, 64, 100, 256, 1000)),
-            form("squared_loss", "divided by the full batch size", _divided_by_full_batch),
+            form(LOSS, "divided by the full batch size", _divided_by_full_batch),
         ),
         where=TAIL,
     ),

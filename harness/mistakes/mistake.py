@@ -1,8 +1,8 @@
 """What a known mistake is: words for a learner, and recipes that make it.
 
 A form is the base recipe with one piece replaced, so that a mistake can be trained, traced and
-compared like any other side. The mistakes themselves stand in `wrong_data`, `wrong_model`,
-`wrong_loss`, `wrong_optim`, `wrong_loop` and `wrong_init`; `mistakes` is the table of them all.
+compared like any other side. The mistakes themselves stand in the modules of the components;
+`catalogue` is the table of them all.
 Which mistake explains a trace is not decided here.
 """
 
@@ -10,16 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
-from harness.diagnosis import questions
 from harness.engine.case import OPTIMIZERS, Case
+from harness.engine.components import Component
 from harness.engine.pieces import FunctionalSGD
-from harness.engine.recipe import PIECES, Recipe
+from harness.engine.recipe import Recipe
 
-Component = Literal[questions.Component, "any"]
 Make = Callable[[Recipe], Recipe | None]
 
 # Settings of a case without which some mistakes do not show.
@@ -46,12 +45,14 @@ class Form:
 class Mistake:
     """A known mistake: what the code does, a hint, the fix, and the numbers that give it away.
 
+    `component` is the one that makes it, None where any may.
     `first_stage` is the first of the five stages that can show it; "none" where no number does.
-    `where` are settings of a `Case` that it needs to show, for `dataclasses.replace`.
+    `where` are settings of a `Case` that it needs to show, for `dataclasses.replace`; `pair` is the
+    name of the pair whose pieces it is made of.
     """
 
     id: str
-    component: Component
+    component: Component[Any] | None
     first_stage: str
     what: str
     hint: str
@@ -59,6 +60,7 @@ class Mistake:
     tell: str
     forms: tuple[Form, ...]
     where: Mapping[str, Any] = field(default_factory=dict)
+    pair: str = "linear"
 
 
 def based(base: Recipe, case: Case) -> Recipe:
@@ -66,12 +68,12 @@ def based(base: Recipe, case: Case) -> Recipe:
     return replace(base, optimizer=base.optimizer_for(case.optimizer))
 
 
-def form(component: Component, name: str, piece: Callable[[Recipe], Any]) -> Form:
+def form(component: Component[Any], name: str, piece: Callable[[Recipe], Any]) -> Form:
     """A form that replaces the component's piece by `piece(base)`; None stands for "cannot"."""
 
     def make(base: Recipe) -> Recipe | None:
         made = piece(base)
-        return None if made is None else replace(base, **{PIECES[component]: made})
+        return None if made is None else component.put_into(base, made)
 
     return Form(name, make)
 

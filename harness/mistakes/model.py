@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from harness.engine.components import MODEL
 from harness.engine.pieces import Functional
 from harness.engine.recipe import Model, Recipe
 from harness.mistakes.mistake import Form, Mistake, form
@@ -27,7 +28,7 @@ def _form(name: str, net: Net) -> Form:
 
         return model
 
-    return form("linreg", name, piece)
+    return form(MODEL, name, piece)
 
 
 def _activated(function: Callable[[Tensor], Tensor], name: str) -> Form:
@@ -38,7 +39,7 @@ def _undefined_name(*_: Tensor) -> Tensor:
     raise NameError("name 'bias' is not defined")
 
 
-_mistake = partial(Mistake, component="linreg")
+_mistake = partial(Mistake, component=MODEL)
 
 MISTAKES = (
     _mistake(

@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from harness.engine.components import OPTIMIZER
 from harness.engine.pieces import FunctionalSGD
 from harness.engine.recipe import Optimizer, Recipe
 from harness.mistakes.mistake import Form, Mistake, form, optimizer_of
@@ -29,7 +30,7 @@ def _form(name: str, sgd: SGD, *, summed: bool = False) -> Form:
         divides = base.convention.reduction == "none"
         return partial(FunctionalSGD, sgd) if plain and (divides or not summed) else None
 
-    return form("sgd", name, piece)
+    return form(OPTIMIZER, name, piece)
 
 
 def _ruled(name: str, rule: _Rule, *, summed: bool = False) -> Form:
@@ -74,7 +75,7 @@ def _zeroes_first(params: Sequence[Tensor], lr: float, batch_size: int) -> None:
                 p -= lr * p.grad / batch_size
 
 
-_mistake = partial(Mistake, component="sgd", first_stage="parameter")
+_mistake = partial(Mistake, component=OPTIMIZER, first_stage="parameter")
 
 MISTAKES = (
     _mistake(

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everyone knows
 
+from harness.engine.components import LOSS, MODEL
 from harness.engine.recipe import Model, Recipe
-from harness.mistakes.mistake import Component, Form, Mistake
+from harness.mistakes.mistake import Form, Mistake
 
 Predicts = Literal["probabilities", "logits"]
 Net = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -113,8 +114,7 @@ def _accuracy(name: str, wrong: _Wrong) -> Form:
     """An accuracy `wrong(y_hat, y)`, for recipes that have one."""
 
     def make(base: Recipe) -> Recipe | None:
-        pieces: dict[str, Any] = {"accuracy": wrong}
-        return replace(base, **pieces) if hasattr(base, "accuracy") else None
+        return replace(base, metric=wrong) if base.metric else None
 
     return Form(name, make)
 
@@ -193,13 +193,9 @@ def _squares(p: Tensor, y: Tensor) -> Tensor:
     return (p - _one_hot(y, p)) ** 2  # (m, q)
 
 
-def _part(name: str) -> partial[Mistake]:
-    """A mistake of the pair's part with this name, which `Component` is still to list."""
-    return partial(Mistake, component=cast("Component", name))
-
-
-_in_model, _in_loss = _part("softmax_regression"), _part("cross_entropy")
-_in_accuracy = _part("accuracy")
+_in_model, _in_loss, _in_accuracy = (
+    partial(Mistake, component=component, pair="softmax") for component in (MODEL, LOSS, None)
+)
 
 MISTAKES = (
     _in_model(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.engine.case import UpdateRule
+from harness.engine.components import OPTIMIZER
 from harness.engine.recipe import Optimizer, Recipe
 from harness.mistakes.mistake import Form, Mistake, form, optimizer_of
 
@@ -220,7 +221,7 @@ def _form(
             return None
         return partial(wrong, settings)
 
-    return form("sgd", name, piece)
+    return form(OPTIMIZER, name, piece)
 
 
 def _global(momentum: float) -> Form:
@@ -241,7 +242,7 @@ def _global(momentum: float) -> Form:
 
         return optimizer
 
-    return form("sgd", f"velocity in a global, momentum {momentum}", piece)
+    return form(OPTIMIZER, f"velocity in a global, momentum {momentum}", piece)
 
 
 def _adam(name: str, wrong: type[Adam], possible: Callable[[Settings], bool] | None = None) -> Form:
@@ -273,7 +274,7 @@ def _plain(settings: Settings) -> bool:
     return not settings.get("momentum")
 
 
-_mistake = partial(Mistake, component="sgd", first_stage="parameter")
+_mistake = partial(Mistake, component=OPTIMIZER, first_stage="parameter")
 
 
 def _on(rule: str, dtype: str = "float32", **settings: float) -> Settings:

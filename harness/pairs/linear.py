@@ -25,6 +25,7 @@ from harness.engine.case import Case, Data
 from harness.engine.pair import Pair, Shapes, Sides
 from harness.engine.pieces import Functional, InputsFirst
 from harness.engine.recipe import Convention, Loss, Model, Recipe
+from harness.engine.trace import Stack
 from harness.errors import InputError
 from harness.pairs import sides
 
@@ -164,9 +165,9 @@ class Linear(Pair):
     def forms(self) -> Mapping[str, Sides]:
         """The three forms; "mse" first, which needs nothing to be reconciled."""
         return {
-            "mse": sides.both("mse", partial(_objects, half=False)),
-            "object": sides.both("object", partial(_objects, half=True)),
-            "functional": sides.both("functional", _functional),
+            "mse": sides.both(self, "mse", partial(_objects, half=False)),
+            "object": sides.both(self, "object", partial(_objects, half=True)),
+            "functional": sides.both(self, "functional", _functional),
         }
 
     @cached_property
@@ -245,6 +246,41 @@ class Linear(Pair):
             )
             return [text]
         return [_broadcast(case, data)] if case.flat_labels else []
+
+    def asked_cases(self, piece: str, form: str) -> Sequence[Case]:
+        """The table in `linear_questions`; a loop with micro-batches where the form has them."""
+        from harness.pairs import linear_questions
+
+        cases = linear_questions.CASES.get(piece, ())
+        if piece == "loop" and form != "functional":
+            return (*cases, linear_questions.MICRO_BATCHES)
+        return cases
+
+    def asked_data(self, case: Case, generator: torch.Generator) -> LinearData:
+        """With a bias far from 0."""
+        from harness.pairs import linear_questions
+
+        return linear_questions.data(cast("LinearCase", case), generator)
+
+    def asked_states(
+        self,
+        case: Case,
+        generator: torch.Generator,
+        base: Recipe,
+        positions: range,
+        rows: int,
+        size: float,
+    ) -> tuple[Stack, Tensor]:
+        """As `linear_questions` draws them."""
+        from harness.pairs import linear_questions
+
+        case = cast("LinearCase", case)
+        return linear_questions.states(case, generator, base, positions, rows, size)
+
+    def widened(self, case: Case, features: int) -> LinearCase:
+        """With weights of either sign."""
+        weight = tuple(2.0 - 3.4 * j for j in range(features))
+        return replace(cast("LinearCase", case), weight=weight)
 
     def public_names(self) -> list[dict[str, str]]:
         """What both packages have for regression, with what each side follows."""

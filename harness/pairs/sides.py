@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-from harness.engine.pair import Sides
+from harness.engine.pair import Pair, Sides
 from harness.engine.pieces import FreshEachEpoch, FunctionalSGD, Optimizers
 from harness.engine.recipe import PLAIN, Batch, Convention, Loss, Model, Reading, Recipe, Side
 from harness.engine.torch_import import without_compiler
@@ -26,10 +26,10 @@ scratch, builtin = own_packages()
 PACKAGES: Mapping[str, ModuleType] = {"scratch": scratch, "builtin": builtin}
 
 
-def both(form: str, make: Callable[[ModuleType], Recipe]) -> Sides:
+def both(pair: Pair, form: str, make: Callable[[ModuleType], Recipe]) -> Sides:
     """Both sides of a form, made alike of the two packages; draws from no generator of the user."""
     with torch.random.fork_rng(devices=[]):
-        return Sides(form, make(scratch), make(builtin))
+        return Sides(form, *(replace(make(package), pair=pair) for package in PACKAGES.values()))
 
 
 def functional(

@@ -91,8 +91,8 @@ class Softmax(Pair):
     def forms(self) -> Mapping[str, Sides]:
         """Logits with a mean loss, and the book's probabilities with a loss per example."""
         return {
-            "object": sides.both("object", _objects),
-            "functional": sides.both("functional", _functional),
+            "object": sides.both(self, "object", _objects),
+            "functional": sides.both(self, "functional", _functional),
         }
 
     @property

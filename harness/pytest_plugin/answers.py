@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from harness.grading.grade import Grader, Judged
+    from harness.grading.grade import Grader
+    from harness.grading.result import Judged
 
 FAILING = ("fail", "error", "inconclusive")
 

@@ -37,7 +37,8 @@ import psutil
 from harness.answers.source import MAX_NOTEBOOK
 from harness.errors import InputError
 from harness.grading.classroom import DATABASE
-from harness.grading.grade import Checked, Grader, Submission
+from harness.grading.grade import Grader, Submission
+from harness.grading.result import Checked
 from harness.isolation.confine import Limits, adopt_orphans
 
 KILLS = 20

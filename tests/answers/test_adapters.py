@@ -6,11 +6,11 @@ import torch
 
 from harness.answers import adapters
 from harness.answers.component import made
-from harness.answers.roles import BY_COMPONENT
+from harness.engine.components.contract import BY_ROLE
 
 
 def piece(component, function):
-    return made(BY_COMPONENT[component], "f", function, 1, stub=False, constants={}, reads=set())
+    return made(BY_ROLE[component], "f", function, 1, stub=False, constants={}, reads=set())
 
 
 def test_a_wrong_shape_stays_visible_unless_the_file_is_flat():

@@ -3,12 +3,12 @@
 import torch
 
 from harness.answers.component import made, reads_of
-from harness.answers.roles import BY_COMPONENT
+from harness.engine.components.contract import BY_ROLE
 
 
 def piece(component, function, constants=None, reads=()):
     return made(
-        BY_COMPONENT[component],
+        BY_ROLE[component],
         "f",
         function,
         1,

@@ -5,8 +5,8 @@ import torch
 
 from harness.answers.answer import load
 from harness.answers.source import read
-from harness.diagnosis.questions import Fit, ask, questions
 from harness.engine.comparison import compare
+from harness.engine.components import LOOP, Fit
 from harness.pairs.linear import SCRATCH, Form, LinearCase
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -233,8 +233,8 @@ def recorded(text, **settings):
     convention = answer.convention("train")
     assert convention is not None
     base = SCRATCH[FORMS[convention.reduction, convention.half]]
-    question = questions("train", base, "functional", fit=Fit(**settings))[0]
-    run = ask(answer.recipe("train", base), question).run
+    question = LOOP.questions(base, "functional", fit=Fit(**settings))[0]
+    run = LOOP.ask(answer.recipe("train", base), question)
     assert run is not None
     return run
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from harness.answers import object_form
 from harness.answers.component import made
-from harness.answers.roles import BY_COMPONENT
+from harness.engine.components.contract import BY_ROLE
 from harness.pairs.linear import SCRATCH
 
 
@@ -74,7 +74,7 @@ class SGD:
 
 
 def piece(component, function):
-    return made(BY_COMPONENT[component], "f", function, 1, stub=False, constants={}, reads=set())
+    return made(BY_ROLE[component], "f", function, 1, stub=False, constants={}, reads=set())
 
 
 def test_parameters_weight_first():

@@ -4,14 +4,18 @@ import ast
 
 import pytest
 
-from harness.answers import roles
+from harness.answers.arguments import arguments
+from harness.answers.classes import models
+from harness.answers.definitions import Found, Uses, definitions, is_stub
+from harness.answers.roles import assign
+from harness.engine.components.contract import BY_ROLE
 
 
 def assigned(source, **mapped):
     """The name of each component, and the notes."""
     statements = ast.parse(source).body
-    found = list(roles.definitions(statements))
-    given, notes = roles.assign(found, roles.Uses.of(statements), mapped)
+    found = list(definitions(statements))
+    given, notes = assign(found, Uses.of(statements), mapped)
     return {component: role.found.name for component, role in given.items()}, notes
 
 
@@ -25,8 +29,8 @@ def function(source):
 def kinds(component, signature):
     """The meaning of the arguments of `def f(signature)`."""
     node = function(f"def f({signature}): pass")
-    found = roles.Found("f", node, 1)
-    return roles.arguments(roles.BY_COMPONENT[component], found.signature)
+    found = Found("f", node, 1)
+    return arguments(BY_ROLE[component], found.signature)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_what_is_not_clear_is_noted():
 def test_the_last_definition_counts():
     source = "def linreg(X, w, b):\n    pass\ndef linreg(X, w, b):\n    return X @ w + b"
     statements = ast.parse(source).body
-    given, _ = roles.assign(list(roles.definitions(statements)), roles.Uses(), {})
+    given, _ = assign(list(definitions(statements)), Uses(), {})
     assert not given["linreg"].found.stub
 
 
@@ -142,7 +146,7 @@ def test_arguments_by_place_are_guessed():
     ],
 )
 def test_stubs(body, stub):
-    assert roles.is_stub(function(f"def f():\n    {body}")) is stub
+    assert is_stub(function(f"def f():\n    {body}")) is stub
 
 
 def test_classes_of_the_object_form():
@@ -153,8 +157,8 @@ def test_classes_of_the_object_form():
         "class MySGD:\n    def __init__(self, params, lr): pass\n    def step(self): return 1\n"
         "class Trainer:\n    def fit(self, model, data): return 1\n"
     )
-    found = list(roles.definitions(ast.parse(source).body))
-    chosen = roles.models(found, {})
+    found = list(definitions(ast.parse(source).body))
+    chosen = models(found, {})
     assert {k: f.name for k, f in chosen.items()} == {
         "LinearRegressionScratch": "Net",
         "SGD": "MySGD",
@@ -164,4 +168,4 @@ def test_classes_of_the_object_form():
 
 def test_control_a_callable_class_is_no_model_of_its_own():
     source = "class Linear:\n    def __call__(self, X, w, b): return X @ w + b"
-    assert roles.models(list(roles.definitions(ast.parse(source).body)), {}) == {}
+    assert models(list(definitions(ast.parse(source).body)), {}) == {}

@@ -15,8 +15,8 @@ import pytest
 import scratch
 from harness import cli
 from harness.engine.comparison import CaseComparison, Comparison
-from harness.grading.grade import Checked, Judged
-from harness.grading.report import PARTS
+from harness.grading.marks import PARTS
+from harness.grading.result import Checked, Judged
 from harness.isolation.confine import Limits
 from harness.pairs.linear import BUILTIN, SCRATCH
 from harness.pairs.linear_cases import CASES

@@ -8,13 +8,26 @@ import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from harness.diagnosis import finding, judge, rules, signature
+from harness.diagnosis import finding, rules
 from harness.diagnosis.finding import diagnose, find
-from harness.diagnosis.questions import COMPONENTS, ask, questions
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    INITIALISATION,
+    LOOP,
+    LOSS,
+    MODEL,
+    OPTIMIZER,
+    ComponentVerdict,
+    SinglePiece,
+    signature,
+)
+from harness.engine.components import (
+    Loop as LoopComponent,
+)
 from harness.engine.pieces import Functional
-from harness.engine.recipe import PIECES
 from harness.mistakes.catalogue import MISTAKES, named
-from harness.mistakes.loop import Loop
+from harness.mistakes.right_loop import Loop
 from harness.mistakes.stateful import Momentum
 from harness.pairs.linear import BUILTIN, SCRATCH, Form
 
@@ -36,18 +49,18 @@ NOT_PARTED = {"data.reseeded": ("data.shuffle-once",)}
 @cache
 def asked(component, form, seed=0):
     """Return the questions for a component, drawn once."""
-    return questions(component, BUILTIN[form], form, seed)
+    return component.questions(BUILTIN[form], form, seed)
 
 
 def found(component, subject, form="mse", seed=0):
     """Return what is found about one component of a recipe."""
-    replies = [(question, ask(subject, question)) for question in asked(component, form, seed)]
+    replies = [(q, component.ask(subject, q)) for q in asked(component, form, seed)]
     return find(component, replies, subject, BUILTIN[form])
 
 
 def with_piece(component, piece, form="mse"):
     """Return scratch with one piece replaced."""
-    return dataclasses.replace(SCRATCH[form], name="subject", **{PIECES[component]: piece})
+    return component.put_into(SCRATCH[form], piece, name="subject")
 
 
 def judged(component, piece, form="mse"):
@@ -98,7 +111,7 @@ def test_right_recipes_have_no_finding(form):
     """Both sides pass in every component, and nothing is named or measured."""
     for subject in (SCRATCH[form], BUILTIN[form]):
         for result in diagnose(subject, form=form):
-            if subject is BUILTIN[form] and result.component == "init_params":
+            if subject is BUILTIN[form] and result.component is INITIALISATION:
                 continue  # nn.Linear's weight is (1, d)
             assert result.passed, (result.component, result.first, result.raised)
             assert (result.cause, result.mistake, result.measured) == (None, None, ())
@@ -111,29 +124,29 @@ def test_right_recipes_have_no_finding(form):
 
 
 def test_nothing_asked_is_no_pass():
-    """A finding without a ruling is inconclusive, and has no cause."""
-    result = find("sgd", [], SCRATCH["mse"], BUILTIN["mse"])
+    """A finding without a verdict is inconclusive, and has no cause."""
+    result = find(OPTIMIZER, [], SCRATCH["mse"], BUILTIN["mse"])
     assert (result.passed, result.level, result.cause) == (False, "inconclusive", None)
-    unjudged = [pair for pair in _replies("sgd", SCRATCH["mse"]) if not pair[0].judged]
+    unjudged = [pair for pair in _replies(OPTIMIZER, SCRATCH["mse"]) if not pair[0].judged]
     assert unjudged
-    assert find("sgd", unjudged, SCRATCH["mse"], BUILTIN["mse"]).level == "inconclusive"
+    assert find(OPTIMIZER, unjudged, SCRATCH["mse"], BUILTIN["mse"]).level == "inconclusive"
 
 
 def _replies(component, subject):
-    return [(question, ask(subject, question)) for question in asked(component, "mse")]
+    return [(question, component.ask(subject, question)) for question in asked(component, "mse")]
 
 
 # -- several at once -----------------------------------------------------------
 
 SEVERAL = [
-    ("functional", {"squared_loss": "loss.no-half", "train": "train.fixed-divisor"}),
-    ("mse", {"linreg": "model.bias-sign", "sgd": "sgd.ascends"}),
+    ("functional", {LOSS: "loss.no-half", LOOP: "train.fixed-divisor"}),
+    ("mse", {MODEL: "model.bias-sign", OPTIMIZER: "sgd.ascends"}),
     (
         "object",
         {
-            "data_iter": "data.drops-tail",
-            "squared_loss": "loss.no-reshape",
-            "init_params": "init.scale",
+            DATA_ITERATOR: "data.drops-tail",
+            LOSS: "loss.no-reshape",
+            INITIALISATION: "init.scale",
         },
     ),
 ]
@@ -145,8 +158,7 @@ def test_independent_faults_are_each_named(form, mistakes):
     subject = SCRATCH[form]
     for component, name in mistakes.items():
         wrong = named(name).forms[0].make(SCRATCH[form])
-        piece = PIECES[component]
-        subject = dataclasses.replace(subject, **{piece: getattr(wrong, piece)})
+        subject = component.put_into(subject, component.of(wrong))
     results = diagnose(subject, form=form)
     assert [result.component for result in results] == list(COMPONENTS)
     causes = {result.component: result.cause.id for result in results if result.cause}
@@ -199,52 +211,52 @@ def weighed(y_hat, y):
 
 
 UNEXPLAINED = {
-    "ratio": ("squared_loss", scaled(MSE.loss, 0.3), "loss: ratio constant = 0.3"),
-    "order": ("squared_loss", weighed, "loss: depends on the order of the rows"),
+    "ratio": (LOSS, scaled(MSE.loss, 0.3), "loss: ratio constant = 0.3"),
+    "order": (LOSS, weighed, "loss: depends on the order of the rows"),
     "growing": (
-        "sgd",
+        OPTIMIZER,
         updated(lambda g, lr, _i, k: (1.3 + 0.1 * k) * lr * g),
         "update: grows with the step",
     ),
     "ratio of an update": (
-        "sgd",
+        OPTIMIZER,
         updated(lambda g, lr, _i, _k: 0.3 * lr * g),
         "update: ratio constant = 0.3",
     ),
-    "sign": ("squared_loss", scaled(MSE.loss, -1.0), "loss: sign flipped"),
-    "offset": ("squared_loss", scaled(MSE.loss, 1.0, 7.5), "loss: constant offset 7.5"),
+    "sign": (LOSS, scaled(MSE.loss, -1.0), "loss: sign flipped"),
+    "offset": (LOSS, scaled(MSE.loss, 1.0, 7.5), "loss: constant offset 7.5"),
     "offset of a model": (
-        "linreg",
+        MODEL,
         net(lambda product, b: product + b + 2.5),
         "prediction: constant offset 2.5",
     ),
     "short batches": (
-        "squared_loss",
+        LOSS,
         lambda y_hat, y: MSE.loss(y_hat, y) * (1 if len(y_hat) == 5 else 0.3),
         "loss: only batches of 1 and 3 rows differ",
     ),
     "negative predictions": (
-        "linreg",
+        MODEL,
         net(lambda product, b: torch.where(product + b < 0, 0.37, 1.0) * (product + b)),
         "prediction: only negative predictions differ",
     ),
     "bias": (
-        "sgd",
+        OPTIMIZER,
         updated(lambda g, lr, index, _k: lr * g * (1 if index == 0 else 0.3)),
         "update: only the bias differs",
     ),
     "weight": (
-        "sgd",
+        OPTIMIZER,
         updated(lambda g, lr, index, _k: lr * g * (0.3 if index == 0 else 1)),
         "update: only the weight differs",
     ),
     "first call": (
-        "sgd",
+        OPTIMIZER,
         updated(lambda g, lr, _i, k: lr * g * (1 if k == 1 else 0.3)),
         "update: the first call is right, all later ones are not",
     ),
     "first three calls": (
-        "sgd",
+        OPTIMIZER,
         updated(lambda g, lr, _i, k: lr * g * (1 if k < 4 else 0.3)),
         "update: the first 3 calls are right, all later ones are not",
     ),
@@ -284,9 +296,9 @@ def test_an_iterator_or_a_loop_is_not_measured():
                 p.grad.mul_(0.37)
             super().update(rows)
 
-    result = judged("train", lambda side: Backwards(side).fit())
+    result = judged(LOOP, lambda side: Backwards(side).fit())
     assert (result.level, result.cause, result.measured) == ("different", None, ())
-    assert judged("train", lambda side: Loop(side).fit()).passed
+    assert judged(LOOP, lambda side: Loop(side).fit()).passed
 
 
 # factors that no entry of the catalogue has: neither whole, nor half, nor one over a whole number
@@ -300,7 +312,7 @@ FEW = settings(max_examples=6, phases=[Phase.generate])
 @given(factor=ODD, form=st.sampled_from(FORMS))
 def test_a_strange_factor_is_never_named(factor, form):
     """A loss, a prediction and a step of the wrong size."""
-    result = judged("squared_loss", scaled(SCRATCH[form].loss, factor), form)
+    result = judged(LOSS, scaled(SCRATCH[form].loss, factor), form)
     assert (result.level, result.cause) == ("different", None)
     (said,) = [s for s in result.measured if s.startswith("loss: ratio constant = ")]
     assert float(said.rpartition(" ")[2]) == pytest.approx(factor, rel=2e-5)  # six digits shown
@@ -310,7 +322,7 @@ def test_a_strange_factor_is_never_named(factor, form):
 @given(offset=st.floats(0.05, 9).filter(lambda x: abs(x - 1) > 0.1), form=st.sampled_from(FORMS))
 def test_a_strange_offset_is_never_named(offset, form):
     """A loss with a constant added: its gradient is right."""
-    result = judged("squared_loss", scaled(SCRATCH[form].loss, 1.0, offset), form)
+    result = judged(LOSS, scaled(SCRATCH[form].loss, 1.0, offset), form)
     assert (result.level, result.cause) == ("different", None)
     assert result.stages == ("loss",) * len(result.stages)
 
@@ -335,25 +347,25 @@ def stored_from(start):
 
 
 NONSENSE = {
-    "random model": ("linreg", net(lambda product, b: torch.rand(len(product), 1) * b)),
-    "random loss": ("squared_loss", lambda y_hat, _y: torch.rand(()) * y_hat.sum()),
-    "dropout": ("squared_loss", Dropout()),
-    "cubes": ("squared_loss", lambda y_hat, y: (y_hat - y.reshape(y_hat.shape)).pow(3).mean()),
-    "random update": ("sgd", updated(lambda g, lr, _i, _k: lr * torch.rand_like(g))),
+    "random model": (MODEL, net(lambda product, b: torch.rand(len(product), 1) * b)),
+    "random loss": (LOSS, lambda y_hat, _y: torch.rand(()) * y_hat.sum()),
+    "dropout": (LOSS, Dropout()),
+    "cubes": (LOSS, lambda y_hat, y: (y_hat - y.reshape(y_hat.shape)).pow(3).mean()),
+    "random update": (OPTIMIZER, updated(lambda g, lr, _i, _k: lr * torch.rand_like(g))),
     "right value, wrong slope": (
-        "squared_loss",
+        LOSS,
         lambda y_hat, y: MSE.loss(y_hat.detach(), y) + 0.7 * (y_hat - y_hat.detach()).sum(),
     ),
     "float index": (
-        "data_iter",
+        DATA_ITERATOR,
         lambda X, y, *_: (_ for _ in (X[torch.ones(2)], y)),
     ),
     "double": (
-        "data_iter",
+        DATA_ITERATOR,
         lambda X, y, size, _g: list(zip(X.double().split(size), y.split(size), strict=True)),
     ),
-    "nothing served": ("data_iter", lambda *_: []),
-    "NaN": ("init_params", lambda d: (torch.full((d, 1), torch.nan, requires_grad=True),
+    "nothing served": (DATA_ITERATOR, lambda *_: []),
+    "NaN": (INITIALISATION, lambda d: (torch.full((d, 1), torch.nan, requires_grad=True),
                                       torch.zeros(1, requires_grad=True))),
 }  # fmt: skip
 
@@ -383,7 +395,7 @@ def test_a_jump_that_is_no_new_start_is_not_named():
             self.side.load([0.01 * torch.randn(d), torch.zeros(1)])
             super().epoch(number)
 
-    shrinks, draws = (judged("train", lambda s, k=kind: k(s).fit()) for kind in (Shrinks, Draws))
+    shrinks, draws = (judged(LOOP, lambda s, k=kind: k(s).fit()) for kind in (Shrinks, Draws))
     assert (shrinks.level, shrinks.cause) == ("different", None)
     assert draws.cause.id == "train.reinitialises"
 
@@ -409,7 +421,7 @@ def momentum_in_a_global(momentum):
 
 def counting(loss):
     """Return a loss that is right but for the calls of a first question that is asked again."""
-    steps = asked("squared_loss", "mse")[0].steps
+    steps = asked(LOSS, "mse")[0].steps
     calls = 0
 
     def counted(y_hat, y):
@@ -422,7 +434,7 @@ def counting(loss):
 
 def test_a_loss_that_depends_on_the_calls_is_caught():
     """Right when it is asked, wrong when it is asked the same again."""
-    result = judged("squared_loss", counting(MSE.loss))
+    result = judged(LOSS, counting(MSE.loss))
     assert result.level == "different"
     assert result.cause is None
     assert "asked the same again" in result.failed[0].first.message
@@ -440,7 +452,7 @@ def test_a_piece_that_raises_the_second_time_is_caught():
             raise RuntimeError("enough")
         return MSE.loss(y_hat, y)
 
-    result = judged("squared_loss", tired)
+    result = judged(LOSS, tired)
     assert not result.passed
     assert result.failed[0].raised.message == "enough"
 
@@ -448,7 +460,7 @@ def test_a_piece_that_raises_the_second_time_is_caught():
 @pytest.mark.parametrize("momentum", [0.7, 0.9])
 def test_momentum_in_a_global_is_caught(momentum):
     """Whether or not the catalogue has this number."""
-    result = judged("sgd", momentum_in_a_global(momentum))
+    result = judged(OPTIMIZER, momentum_in_a_global(momentum))
     assert result.level == "different"
     assert result.cause is None or result.cause.id == "sgd.keeps-momentum"
     assert result.cause or "asked the same again, it gives something else" in result.measured
@@ -473,8 +485,8 @@ def test_an_iterator_that_depends_on_earlier_calls_is_caught():
             return iter([self.served[k] for k in order][place % 2 :])
 
     for piece in (used_up, Goes):
-        assert judged("data_iter", piece).level == "different"
-    assert judged("data_iter", MSE.batches).passed
+        assert judged(DATA_ITERATOR, piece).level == "different"
+    assert judged(DATA_ITERATOR, MSE.batches).passed
 
 
 # -- the engine broken on purpose ----------------------------------------------
@@ -496,18 +508,16 @@ def unnamed(name):
 
 
 CHECKS = {
-    "right": lambda: all(
-        judged(c, getattr(MSE, PIECES[c])).passed for c in ("squared_loss", "sgd", "data_iter")
-    ),
+    "right": lambda: all(judged(c, c.of(MSE)).passed for c in (LOSS, OPTIMIZER, DATA_ITERATOR)),
     "loss": lambda: caught("loss.sign"),
     "model": lambda: caught("model.activation"),
     "zeroes first": lambda: caught("sgd.zeroes-first", "mse"),
     "no update": lambda: caught("sgd.no-update", "mse"),
     "no shuffle": lambda: caught("data.no-shuffle"),
-    "strange": lambda: judged("squared_loss", scaled(MSE.loss, 0.3)).cause is None,
+    "strange": lambda: judged(LOSS, scaled(MSE.loss, 0.3)).cause is None,
     "cubes": lambda: unnamed("cubes"),
     "nothing served": lambda: unnamed("nothing served"),
-    "calls": lambda: not judged("squared_loss", counting(MSE.loss)).passed,
+    "calls": lambda: not judged(LOSS, counting(MSE.loss)).passed,
 }
 
 
@@ -531,13 +541,13 @@ def loose(monkeypatch):
 
 def once_only(monkeypatch):
     """Never look at what was replied the second time."""
-    right = judge.rule
+    right = SinglePiece.judge
 
-    def rule(question, reply, subject, reference):
-        seen = dataclasses.replace(reply, again=reply.forced)
-        return right(question, seen, subject, reference)
+    def judge(self, question, reply, subject, reference):
+        seen = dataclasses.replace(reply, again=tuple(reply.once))
+        return right(self, question, seen, subject, reference)
 
-    monkeypatch.setattr(finding, "rule", rule)
+    monkeypatch.setattr(SinglePiece, "judge", judge)
 
 
 def guesses(monkeypatch):
@@ -565,7 +575,7 @@ def alike(monkeypatch):
             )
             for question, _ in replies
         ]
-        return right(component, [(q, ask(subject, q)) for q in flat], subject, reference)
+        return right(component, [(q, component.ask(subject, q)) for q in flat], subject, reference)
 
     monkeypatch.setitem(globals(), "find", find_flat)
 
@@ -593,12 +603,13 @@ def without_the_extra_question(monkeypatch):
 
 def ruled_out(monkeypatch):
     """Rule out every mistake at the first glance."""
-    monkeypatch.setattr(signature, "begins_like", lambda *_: False)
+    for kind in (SinglePiece, LoopComponent):
+        monkeypatch.setattr(kind, "begins_like", lambda *_: False)
 
 
 def pass_all(monkeypatch):
     """Let every question pass."""
-    monkeypatch.setattr(judge.Ruling, "passed", True)
+    monkeypatch.setattr(ComponentVerdict, "passed", True)
 
 
 MUTATIONS = {

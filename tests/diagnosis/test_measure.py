@@ -2,17 +2,14 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import pytest
 import torch
 
-from harness.diagnosis import questions as asking
 from harness.diagnosis.measure import Column, columns, measured, ratios
-from harness.diagnosis.questions import COMPONENTS, Reply, questions
+from harness.engine.components import COMPONENTS, LOSS, MODEL, OPTIMIZER, ForcedReply
 from harness.pairs.linear import BUILTIN, SCRATCH
 
-ask: Any = asking.ask
 MSE = SCRATCH["mse"]
 RIGHT = [[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]]
 
@@ -77,15 +74,15 @@ def test_an_offset_is_one_number_other_than_0():
 def replies(component, **pieces):
     """Return the replies of scratch with a piece replaced."""
     subject = dataclasses.replace(MSE, **pieces)
-    return [(q, ask(subject, q)) for q in questions(component, BUILTIN["mse"], "mse")]
+    return [(q, component.ask(subject, q)) for q in component.questions(BUILTIN["mse"], "mse")]
 
 
 def said(loss):
     """Return what is said of a loss."""
-    return list(measured("squared_loss", replies("squared_loss", loss=loss), BUILTIN["mse"]))
+    return list(measured(LOSS, replies(LOSS, loss=loss), BUILTIN["mse"]))
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", COMPONENTS, ids=str)
 def test_nothing_is_said_of_what_is_right(component):
     """In every component."""
     assert list(measured(component, replies(component), BUILTIN["mse"])) == []
@@ -128,14 +125,14 @@ def test_nothing_is_said_of_nan_of_other_shapes_and_of_exceptions(loss):
 
 def test_a_column_stands_beside_the_right_one():
     """By stack, with its rows; columns that raised or have a wrong shape are left out."""
-    question, reply = replies("linreg")[0]
-    found = list(columns(question, reply, BUILTIN["mse"]))
+    question, reply = replies(MODEL)[0]
+    found = list(columns(MODEL, question, reply, BUILTIN["mse"]))
     assert [(c.name, c.rows) for c in found] == [
         (name, rows) for rows in (5, 3, 1) for name in ("prediction", "gradient")
     ]
     assert not any(bool(c.off.any()) for c in found)
-    broken, raised = replies("linreg", model=Raising)[0]
-    assert list(columns(broken, raised, BUILTIN["mse"])) == []
+    broken, raised = replies(MODEL, model=Raising)[0]
+    assert list(columns(MODEL, broken, raised, BUILTIN["mse"])) == []
 
 
 class Raising(torch.nn.Linear):
@@ -151,13 +148,13 @@ class Raising(torch.nn.Linear):
 
 def test_changes_are_measured_for_an_update():
     """Not the parameters, beside which any change is small."""
-    question, reply = replies("sgd")[0]
+    question, reply = replies(OPTIMIZER)[0]
     twice = [
         type(got)(**{**vars(got), "parameter": 2 * got.parameter - stack.before})
-        for (stack, _), got in zip(question.stacks, reply.forced, strict=True)
+        for (stack, _), got in zip(question.stacks, reply.once, strict=True)
     ]
-    found = Reply(forced=twice, again=twice)
-    assert {ratio for _, ratio in ratios(question, found, BUILTIN["mse"])} != {None}
-    assert list(measured("sgd", [(question, found)], BUILTIN["mse"])) == [
+    found = ForcedReply(twice, tuple(twice))
+    assert {ratio for _, ratio in ratios(OPTIMIZER, question, found, BUILTIN["mse"])} != {None}
+    assert list(measured(OPTIMIZER, [(question, found)], BUILTIN["mse"])) == [
         "update: ratio constant = 2"
     ]

@@ -6,15 +6,20 @@ import math
 import pytest
 import torch
 
-from harness.diagnosis.judge import rule
 from harness.diagnosis.loop_rules import _initial
 from harness.diagnosis.measure import Column, _common, _grows, _proportional
-from harness.diagnosis.questions import Drawn, Question, Reply, Served, questions
-from harness.diagnosis.signature import Signature
+from harness.engine.components import (
+    DATA_ITERATOR,
+    INITIALISATION,
+    Drawn,
+    Question,
+    Served,
+    Signature,
+)
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
 REFERENCE = BUILTIN["mse"]
-INIT = questions("init_params", REFERENCE, "mse")[0]
+INIT = INITIALISATION.questions(REFERENCE, "mse")[0]
 COUNT = 10_000
 
 
@@ -37,7 +42,7 @@ def drawn(deviation=0.01, mean=0.0) -> Drawn:
 
 def initial_passes(**settings) -> bool:
     """Whether such weights are as they should be."""
-    return rule(INIT, Reply(drawn=drawn(**settings)), SCRATCH["mse"], REFERENCE).passed
+    return INITIALISATION.judge(INIT, drawn(**settings), SCRATCH["mse"], REFERENCE).passed
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -122,7 +127,7 @@ def test_a_ratio_grows_by_more_than_a_ten_thousandth_a_call():
 def unseeded(rows: int) -> Question:
     """Return a question to an iterator with a data set of so many rows."""
     case = LinearCase("pin", "few orders", num_examples=rows, batch_size=rows, epochs=1)
-    return Question("data_iter", case, case.data())
+    return Question(DATA_ITERATOR, case, case.data())
 
 
 @pytest.mark.parametrize(("rows", "called"), [(9, False), (10, True)])
@@ -133,8 +138,8 @@ def test_an_order_ignores_the_seed_where_chance_does_it_once_in_a_million(rows, 
     X, y = question.data.features, question.data.labels
     epochs = [[(X[order], y[order])]]
     served = Served(epochs, epochs, X, y, raised=None, endless=False)
-    verdict = rule(question, Reply(served=served), SCRATCH["mse"], REFERENCE)
+    verdict = DATA_ITERATOR.judge(question, served, SCRATCH["mse"], REFERENCE)
     assert (not verdict.passed) is called
     assert ("whatever the generators' seed" in str(verdict.first)) is called
     other = dataclasses.replace(served, other=[[(X, y)]])
-    assert rule(question, Reply(served=other), SCRATCH["mse"], REFERENCE).passed
+    assert DATA_ITERATOR.judge(question, other, SCRATCH["mse"], REFERENCE).passed

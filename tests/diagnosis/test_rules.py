@@ -1,45 +1,46 @@
 """Facts that name a mistake: each with a reply that shows it and one that only looks like it."""
 
-import dataclasses
-from typing import Any
-
 import pytest
 import torch
 
-from harness.diagnosis import questions as asking
-from harness.diagnosis.judge import rule
-from harness.diagnosis.questions import questions
-from harness.diagnosis.rules import DECIDED, told
+from harness.diagnosis.rules import told
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    INITIALISATION,
+    LOSS,
+    MODEL,
+    Matched,
+)
 from harness.engine.pieces import Functional
-from harness.engine.recipe import PIECES
 from harness.mistakes.data import Batches
 from harness.pairs.linear import BUILTIN, SCRATCH
 
-ask: Any = asking.ask
 MSE = SCRATCH["mse"]
 
 
 def names(component, piece, form="mse"):
     """Return the ids that the facts give away for scratch with one piece replaced."""
-    subject = dataclasses.replace(SCRATCH[form], **{PIECES[component]: piece})
-    asked = [q for q in questions(component, BUILTIN[form], form) if q.judged]
-    replies = [(q, ask(subject, q)) for q in asked]
-    rulings = [rule(*pair, subject, BUILTIN[form]) for pair in replies]
-    found = list(told(component, replies, rulings, BUILTIN[form]))
+    subject = component.put_into(SCRATCH[form], piece)
+    asked = [q for q in component.questions(BUILTIN[form], form) if q.judged]
+    replies = [(q, component.ask(subject, q)) for q in asked]
+    verdicts = [component.judge(*pair, subject, BUILTIN[form]) for pair in replies]
+    found = list(told(component, replies, verdicts, BUILTIN[form]))
     assert all(evidence for _, evidence in found)
     return [name for name, _ in found]
 
 
 def test_only_what_is_drawn_at_random_is_decided_by_facts_alone():
     """The others are matched by value first."""
-    assert {"data_iter", "init_params"} == DECIDED
+    decided = {c for c in COMPONENTS if not isinstance(c, Matched)}
+    assert decided == {DATA_ITERATOR, INITIALISATION}
 
 
-@pytest.mark.parametrize("component", [c for c in PIECES if c != "init_params"])
+@pytest.mark.parametrize("component", [c for c in COMPONENTS if c is not INITIALISATION], ids=str)
 @pytest.mark.parametrize("form", ["functional", "mse"])
 def test_nothing_is_told_of_what_is_right(component, form):
     """In any component."""
-    assert names(component, getattr(SCRATCH[form], PIECES[component]), form) == []
+    assert names(component, component.of(SCRATCH[form]), form) == []
 
 
 def raising(error):
@@ -130,7 +131,7 @@ class Empty(Batches):
 def test_iterators_are_told_by_their_rows(batches, ids):
     """What is like a known mistake but is none has no name."""
     full = {"range": ["data.out-of-range"], "unpaired": ["data.unpaired"], "": []}
-    assert names("data_iter", batches) == full[ids]
+    assert names(DATA_ITERATOR, batches) == full[ids]
 
 
 def init(make):
@@ -157,7 +158,7 @@ def init(make):
 )
 def test_initial_parameters_are_told_by_their_facts(make, ids):
     """NaN is not a scale, and another mean or shape is not either."""
-    assert names("init_params", init(make), "functional") == ids
+    assert names(INITIALISATION, init(make), "functional") == ids
 
 
 def divided(number, *, slope=True):
@@ -186,7 +187,7 @@ def divided(number, *, slope=True):
 )
 def test_a_sum_over_a_number_is_told(loss, ids):
     """A whole one, by the loss and by its slope."""
-    assert names("squared_loss", loss) == ids
+    assert names(LOSS, loss) == ids
 
 
 def test_a_number_that_changes_with_the_calls_is_not_told():
@@ -198,7 +199,7 @@ def test_a_number_that_changes_with_the_calls_is_not_told():
         calls += 1
         return divided(7 + ((calls - 1) // 22) % 2)(y_hat, y)
 
-    assert names("squared_loss", loss) == []
+    assert names(LOSS, loss) == []
 
 
 def test_an_exception_of_the_model_is_told():
@@ -210,5 +211,5 @@ def test_an_exception_of_the_model_is_told():
     def made(net):
         return lambda d: Functional(net, (torch.zeros(d, 1), torch.zeros(1)))
 
-    assert names("linreg", made(raising_net)) == ["model.raises"]
-    assert names("linreg", made(lambda X, w, b: 0.3 * (X @ w + b))) == []
+    assert names(MODEL, made(raising_net)) == ["model.raises"]
+    assert names(MODEL, made(lambda X, w, b: 0.3 * (X @ w + b))) == []

@@ -2,13 +2,11 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import pytest
 import torch
 
-from harness.diagnosis import questions as asking
-from harness.diagnosis.questions import questions
+from harness.engine.components import LOSS, MODEL, OPTIMIZER
 from harness.engine.forced import STAGE_OF, Standard, by_stage, examine, fitting, usable
 from harness.engine.lockstep import COLUMNS
 from harness.engine.oracle import Oracle
@@ -16,28 +14,28 @@ from harness.engine.stage import StageRecord
 from harness.engine.trace import Raised
 from harness.pairs.linear import BUILTIN, SCRATCH
 
-ask: Any = asking.ask
 REFERENCE = BUILTIN["mse"]
-STEPS = len(questions("linreg", REFERENCE, "mse")[0].stacks[0][0])
+STEPS = len(MODEL.questions(REFERENCE, "mse")[0].stacks[0][0])
 RAISED = Raised("loss", 0, 0, "ValueError", "no")
 PIECE_OF = {
-    "prediction": "linreg",
-    "gradient": "linreg",
-    "loss": "squared_loss",
-    "upstream": "squared_loss",
-    "parameter": "sgd",
+    "prediction": MODEL,
+    "gradient": MODEL,
+    "loss": LOSS,
+    "upstream": LOSS,
+    "parameter": OPTIMIZER,
 }
 
 
 def examined(column, change=lambda got: got):
     """Return the records of scratch's forced steps, of which one column may be changed."""
-    question = questions(PIECE_OF[column], REFERENCE, "mse")[0]
+    piece = PIECE_OF[column]
+    question = piece.questions(REFERENCE, "mse")[0]
     case = question.case
     oracle = Oracle(REFERENCE, case, question.data, case.lr)
     stack, handed = question.stacks[0]
     expected = oracle.expect(stack, REFERENCE.convention, handed)
     bare = Standard(stack, expected, {}, {})
-    got = ask(SCRATCH["mse"], question).forced[0]
+    got = piece.ask(SCRATCH["mse"], question).once[0]
     wanted = by_stage({column: getattr(got, column)}, bare, oracle)
     gaps = {stage: torch.zeros_like(value.value) for stage, (_, value) in wanted.items()}
     standard = dataclasses.replace(bare, gaps=gaps)
@@ -93,7 +91,7 @@ def test_a_slope_is_not_judged_behind_a_value_that_raised(column, before):
     """It was never computed; nothing was compared."""
     record = examined(column, lambda got: dataclasses.replace(got, raised={before: RAISED}))
     assert (record.level, record.steps) == ("inconclusive", 0)
-    got = ask(SCRATCH["mse"], questions("linreg", REFERENCE, "mse")[0]).forced[0]
+    got = MODEL.ask(SCRATCH["mse"], MODEL.questions(REFERENCE, "mse")[0]).once[0]
     assert usable(got, column)
     assert not usable(dataclasses.replace(got, raised={before: RAISED}), column)
 

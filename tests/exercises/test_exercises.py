@@ -19,17 +19,24 @@ from harness.exercises import training
 from harness.exercises.catalogue import (
     EXERCISES,
     named,
-    pack_calls,
-    pack_replies,
     page,
     perform,
     plain,
-    unpack_calls,
-    unpack_replies,
 )
-from harness.exercises.exercise import HINTS, Call, Reply, is_stub, plain_arrays
+from harness.exercises.exercise import (
+    CALLS,
+    HINTS,
+    PACKER,
+    REPLIES,
+    Call,
+    Reply,
+    is_stub,
+    plain_arrays,
+)
 from harness.exercises.given import Given
 from harness.exercises.memory import Growth
+from harness.isolation.codec import MalformedError
+from harness.isolation.payload import Payload
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "corpus" / "exercises"
@@ -197,57 +204,60 @@ def test_values_are_told_in_the_grammar():
 @pytest.mark.parametrize("subject", EXERCISES.values(), ids=list(EXERCISES))
 def test_questions_are_drawn_anew(subject):
     """The same for the same seed, others for another; calls have arguments and nothing more."""
-    first, again, other = (pack_calls(subject.questions(seed)) for seed in (0, 0, 1))
-    assert first[0] == again[0]
-    assert all(np.array_equal(array, again[1][name]) for name, array in first[1].items())
-    same = first[0]["calls"] == other[0]["calls"] and all(
-        name in other[1] and np.array_equal(array, other[1][name])
-        for name, array in first[1].items()
-    )
-    assert not same
+    first, again, other = (PACKER.pack(CALLS, subject.questions(seed)).digest for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
     functions = {call.function for call in subject.questions(0)}
     assert functions == {wanted.function for wanted in subject.contract}
+
+
+def crossing(kind, value):
+    """Return a value that went through JSON and bare arrays."""
+    packed = PACKER.pack(kind, value)
+    return PACKER.unpack(kind, Payload(json.loads(json.dumps(packed.facts)), packed.arrays))
 
 
 @pytest.mark.parametrize("subject", EXERCISES.values(), ids=list(EXERCISES))
 def test_calls_and_replies_cross(subject):
     """What was packed as JSON and arrays is judged like the original."""
     calls = subject.questions(0)[:2] if subject.name in SLOW else subject.questions(0)
-    facts, arrays = pack_calls(calls)
-    crossed = unpack_calls(json.loads(json.dumps(facts)), arrays)
+    crossed = crossing(CALLS, calls)
     answer = loaded(CORPUS / subject.name / "right.py")
     replies = [perform(answer, call) for call in crossed]
-    told, values = pack_replies(replies)
-    back = unpack_replies(json.loads(json.dumps(told)), values)
+    back = crossing(REPLIES, tuple(replies))
     assert [len(reply.arrays) for reply in back] == [len(reply.arrays) for reply in replies]
     assert subject.judge(calls, back).passed
     assert not subject.judge(calls, back[:-1]).passed
+
+
+REPLY = PACKER.pack(Reply, Reply((np.ones(2),), (1,)))
 
 
 @pytest.mark.parametrize(
     "facts",
     [
         {},
-        {"replies": [3]},
-        {"replies": [{}]},
-        {"replies": [{"arrays": 10**9}]},
-        {
-            "replies": [
-                {
-                    "arrays": 1,
-                    "batches": [],
-                    "untouched": True,
-                    "missing": False,
-                    "endless": False,
-                    "raised": None,
-                }
-            ]
-        },
+        [3],
+        [{}],
+        [{"arrays": 10**9}],
+        [REPLY.facts | {"batches": [-1]}],
+        [REPLY.facts | {"batches": [True]}],
+        [REPLY.facts | {"untouched": 1}],
+        [REPLY.facts | {"raised": ["loss", "ValueError"]}],
+        [REPLY.facts | {"verdict": "pass"}],
+        [REPLY.facts],
     ],
 )
 def test_forged_replies_are_refused(facts):
-    with pytest.raises(ValueError, match="repl"):
-        unpack_replies(facts, {})
+    """Facts of another type, fewer or more of them, an array that is not there."""
+    with pytest.raises(MalformedError):
+        PACKER.unpack(REPLIES, Payload(facts, {}))
+
+
+def test_a_reply_that_is_none_is_refused_for_what_is_wrong_with_it():
+    """Control: with its array, the last of them is read."""
+    (reply,) = PACKER.unpack(REPLIES, Payload([REPLY.facts], {"0.arrays.0": np.ones(2)}))
+    assert (len(reply.arrays), reply.batches) == (1, (1,))
 
 
 @pytest.mark.parametrize("subject", EXERCISES.values(), ids=list(EXERCISES))

@@ -21,7 +21,7 @@ from harness.grading.classroom import (
     parse_roles,
     settings,
 )
-from harness.grading.grade import Checked, Judged
+from harness.grading.result import Checked, Judged
 from harness.isolation.confine import Limits
 from harness.selftest.robustness import Siege, Undisturbed
 

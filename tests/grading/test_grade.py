@@ -29,7 +29,7 @@ def asked(monkeypatch):
     right = finding.find
 
     def find(component, *given):
-        found.append(component)
+        found.append(component.name)
         return right(component, *given)
 
     monkeypatch.setattr(grade, "_FOUND", {})

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from harness.diagnosis.questions import COMPONENTS, questions
+from harness.engine.components import COMPONENTS, MODEL, component
+from harness.engine.components.contract import TARGETS
 from harness.grading import child, rehearsal, warmup
 from harness.grading.child import asked
 
@@ -30,20 +31,20 @@ def test_every_component_is_gone_through(replies):
     rehearsal.rehearse(SEED)
     (reply,) = replies
     assert reply.facts["answer"]["failures"] == []
-    assert set(COMPONENTS) <= reply.facts["answer"]["targets"].keys()
-    assert {entry["target"] for entry in reply.facts["replies"]} >= set(COMPONENTS)
+    assert {c.name for c in COMPONENTS} <= reply.facts["answer"]["targets"].keys()
+    assert {entry["target"] for entry in reply.facts["replies"]} >= {c.name for c in COMPONENTS}
 
 
 def test_questions_are_drawn_for_the_answers_to_come(replies):
     """Asked for again with the same seed, they are there; with another, they are not."""
     rehearsal.rehearse(SEED)
     (reply,) = replies
-    told = reply.facts["answer"]["targets"]["linreg"]
+    told = reply.facts["answer"]["targets"][MODEL.name]
 
     def drawn_anew(seed):
-        before = questions.cache_info().misses
-        asked("linreg", told, seed)
-        return questions.cache_info().misses - before
+        before = component._questions.cache_info().misses
+        asked(TARGETS[MODEL.name], told, seed)
+        return component._questions.cache_info().misses - before
 
     assert (drawn_anew(SEED), drawn_anew(SEED + 1)) == (0, 1)
 

@@ -4,25 +4,32 @@ import dataclasses
 import json
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from harness.diagnosis import questions as asking
-from harness.diagnosis.questions import COMPONENTS, Reply, Served, questions
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    INITIALISATION,
+    LOOP,
+    LOSS,
+    OPTIMIZER,
+    ForcedReply,
+    Served,
+)
 from harness.engine.lockstep import COLUMNS
-from harness.grading.replies import LONGEST, Parcel, pack, unpack
+from harness.grading.replies import pack, unpack
 from harness.isolation.codec import MalformedError
+from harness.isolation.payload import LONGEST, Payload
 from harness.pairs.linear import BUILTIN, SCRATCH
 
-ask: Any = asking.ask
 MSE = SCRATCH["mse"]
 
 
 def crossed(reply):
     """Return a reply that went through JSON and bare arrays."""
-    parcel = pack(reply)
-    return unpack(Parcel(json.loads(json.dumps(parcel.facts)), dict(parcel.arrays)))
+    payload = pack(reply)
+    return unpack(type(reply), Payload(json.loads(json.dumps(payload.facts)), dict(payload.arrays)))
 
 
 def flat(value):
@@ -40,11 +47,11 @@ def flat(value):
     return [value]
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", COMPONENTS, ids=str)
 def test_every_reply_comes_back_to_the_bit(component):
     """Of every question."""
-    for question in questions(component, BUILTIN["mse"], "mse"):
-        reply = ask(MSE, question)
+    for question in component.questions(BUILTIN["mse"], "mse"):
+        reply = component.ask(MSE, question)
         assert flat(crossed(reply)) == flat(reply)
 
 
@@ -55,7 +62,7 @@ def test_what_was_raised_comes_back():
         raise LookupError("x" * 2 * LONGEST)
 
     recipe = dataclasses.replace(MSE, loss=raising)
-    (forced, *_) = crossed(ask(recipe, questions("squared_loss", BUILTIN["mse"], "mse")[0])).forced
+    (forced, *_) = crossed(LOSS.ask(recipe, LOSS.questions(BUILTIN["mse"], "mse")[0])).once
     assert forced.raised["loss"].kind == "LookupError"
     assert forced.raised["loss"].message == "x" * LONGEST
 
@@ -76,67 +83,60 @@ EPOCHS = {
 @pytest.mark.parametrize("epochs", EPOCHS.values(), ids=EPOCHS.keys())
 def test_batches_of_any_shape_come_back(epochs):
     """Those alike are joined on the way, the others are not."""
-    reply = Reply(served=Served(epochs, epochs[:1], X, Y, None, endless=False))
+    reply = Served(epochs, epochs[:1], X, Y, None, endless=False)
     assert flat(crossed(reply)) == flat(reply)
 
 
-def spoiled(parcel):
-    """Yield a reply's parcel with one thing wrong."""
-    for name in parcel.arrays:
-        yield Parcel(parcel.facts, {k: v for k, v in parcel.arrays.items() if k != name})
-    ((kind, facts),) = parcel.facts.items()
+def spoiled(payload):
+    """Yield a reply's payload with one thing wrong."""
+    for name in payload.arrays:
+        yield Payload(payload.facts, {k: v for k, v in payload.arrays.items() if k != name})
     strange: list[Any] = [None, 7, "no", [1], [[{}]], {"columns": "loss"}]
     for value in strange:
-        yield Parcel({kind: value}, parcel.arrays)
-    yield Parcel({"verdict": facts}, parcel.arrays)
-    if isinstance(facts, dict):
-        for name in facts:
-            yield Parcel({kind: {k: v for k, v in facts.items() if k != name}}, parcel.arrays)
+        yield Payload(value, payload.arrays)
+    for name in payload.facts:
+        yield Payload({k: v for k, v in payload.facts.items() if k != name}, payload.arrays)
 
 
-@pytest.mark.parametrize("component", ["data_iter", "init_params", "train"])
+@pytest.mark.parametrize("component", [DATA_ITERATOR, LOSS, INITIALISATION, LOOP], ids=str)
 def test_what_is_no_reply_is_refused(component):
     """An array or a fact less, or something else in its place; the control is read."""
-    parcel = pack(ask(MSE, questions(component, BUILTIN["mse"], "mse")[0]))
-    assert isinstance(unpack(parcel), Reply)
+    reply = component.ask(MSE, component.questions(BUILTIN["mse"], "mse")[0])
+    payload = pack(reply)
+    assert isinstance(unpack(type(reply), payload), component.reply_type)
     tried = 0
-    for wrong in spoiled(parcel):
+    for wrong in spoiled(payload):
         with pytest.raises(MalformedError):
-            unpack(wrong)
+            unpack(type(reply), wrong)
         tried += 1
     assert tried > 10
 
 
-def test_a_column_is_taken_only_by_its_name():
-    """One that is not listed is empty; one that is listed and not there is no reply."""
-    parcel = pack(ask(MSE, questions("sgd", BUILTIN["mse"], "mse")[1]))
-    (first, *_) = parcel.facts["forced"]
-    assert first["columns"] == ["parameter"]
-    (got, *_) = unpack(parcel).forced or []
+def test_a_column_that_nobody_asked_for_is_empty():
+    """It takes no array; one that is said to be there and is not is no reply."""
+    payload = pack(OPTIMIZER.ask(MSE, OPTIMIZER.questions(BUILTIN["mse"], "mse")[1]))
+    assert {name.rpartition(".")[2] for name in payload.arrays} == {"parameter"}
+    (first, *_) = payload.facts["once"]
+    (got, *_) = unpack(ForcedReply, payload).once
     assert [len(getattr(got, name)) > 0 for name in COLUMNS] == [c == "parameter" for c in COLUMNS]
-    first["columns"] = ["loss"]
-    with pytest.raises(MalformedError, match=r"forced\.0\.loss"):
-        unpack(parcel)
-
-
-PARCEL = Parcel({"a": 1}, {"x": np.array([1.0, 2.0], np.float32)})
+    first["loss"] = first["parameter"]
+    with pytest.raises(MalformedError, match=r"once\.0\.loss"):
+        unpack(ForcedReply, payload)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("component", "change"),
     [
-        {"facts": {"a": 2}},
-        {"facts": {"b": 1}},
-        {"arrays": {"y": PARCEL.arrays["x"]}},
-        {"arrays": {"x": PARCEL.arrays["x"].astype(np.float64)}},
-        {"arrays": {"x": PARCEL.arrays["x"].reshape(2, 1)}},
-        {"arrays": {"x": np.nextafter(PARCEL.arrays["x"], np.float32(3))}},
-        {"arrays": {"x": PARCEL.arrays["x"].view(np.int32)}},
-        {"arrays": {}},
+        (DATA_ITERATOR, {"fresh": True}),
+        (INITIALISATION, {"shapes": [[2, 1]]}),
+        (LOSS, {"again": [3]}),
+        (LOOP, {"epochs": [2.5]}),
     ],
 )
-def test_a_digest_is_of_every_bit(change):
-    """Facts, names, dtypes, shapes and values; the control is the same again."""
-    same = Parcel(dict(PARCEL.facts), {"x": PARCEL.arrays["x"].copy()})
-    assert same.digest == PARCEL.digest
-    assert dataclasses.replace(PARCEL, **change).digest != PARCEL.digest
+def test_facts_that_no_such_reply_has_are_refused(component, change):
+    """Of the right names; the control is read."""
+    reply = component.ask(MSE, component.questions(BUILTIN["mse"], "mse")[0])
+    payload = pack(reply)
+    assert isinstance(unpack(type(reply), payload), component.reply_type)
+    with pytest.raises(MalformedError):
+        unpack(type(reply), Payload(payload.facts | change, payload.arrays))

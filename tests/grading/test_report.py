@@ -11,10 +11,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.errors import InputError
-from harness.grading import report
+from harness.grading import exports, marks, report
+from harness.grading import pages as site
 from harness.grading.classroom import Record
-from harness.grading.grade import Checked, Judged
-from harness.grading.report import Roll
+from harness.grading.marks import Roll
+from harness.grading.result import Checked, Judged
 
 HOSTILE = "<script>alert(1)</script> [red]x[/red] \x1b[2J\x07 ]]> & \"'\ud800\u202e\n=cmd()"
 FIRST = {"stage": "loss", "epoch": 0, "step": 3, "got": 2.41, "expected": 1.2, "gap": 1.2}
@@ -30,7 +31,7 @@ WRONG = Judged(
     what="It broadcasts.",
     fix="Reshape y.",
 )
-RAISES = Judged("linreg", "error", line=1, message="raises NameError: no net")
+RAISES = Judged("linreg", "error", line=1, message="raises NameError: no net", raised="NameError")
 PASSED = Judged("sgd", "pass", "rounding", line=1, message="agrees within rounding")
 MISSING = Judged("train", "missing", message="not there yet")
 CODE = ("def linreg(X, w, b):", "    return y_hat - y")
@@ -145,14 +146,14 @@ def test_seeds_of_earlier_runs_are_told():
 
 
 def test_answers_are_clustered_by_part_and_mistake():
-    found = [(c.part, c.cause, len(c.members)) for c in report.clusters(CLASS.records)]
+    found = [(c.part, c.cause, len(c.members)) for c in marks.clusters(CLASS.records)]
     assert found == [
         ("squared_loss", "loss.no-reshape", 2),
         ("", "crash", 1),
         ("linreg", "raises NameError", 1),
     ]
     unknown = replace(WRONG, cause=None)
-    (cluster,) = report.clusters([record("ann", unknown, unknown)])
+    (cluster,) = marks.clusters([record("ann", unknown, unknown)])
     assert cluster.cause == "first at the loss, by no known mistake"
     assert len(cluster.members) == 1
 
@@ -163,7 +164,7 @@ def test_one_exception_may_be_of_several_mistakes():
     raised = [replace(RAISES, cause=cause, what=cause["id"]) for cause in causes]
     school = [record(str(at), one) for at, one in enumerate([*raised, raised[0]])]
     school += [crashed(), crashed(message="ended with SIGKILL"), crashed()]
-    found = [(c.cause, c.what, len(c.members)) for c in report.clusters(school)]
+    found = [(c.cause, c.what, len(c.members)) for c in marks.clusters(school)]
     assert found == [
         ("crash", "ended with SIGSEGV", 2),
         ("train.stale-forward", "train.stale-forward", 2),
@@ -176,21 +177,21 @@ def test_mistakes_that_cannot_be_told_apart_are_all_named():
     """Wherever a cause is shown; the control is `ONE`, whose cause is certain."""
     roll = Roll([record("ann", replace(WRONG, also=["loss.row-labels"]))], 7)
     assert "cause: loss.no-reshape or loss.row-labels, the ratio is m" in text(roll)
-    (cluster,) = report.clusters(roll.records)
+    (cluster,) = marks.clusters(roll.records)
     assert cluster.title(1).endswith("squared_loss: loss.no-reshape or loss.row-labels")
-    (row,) = rows(report.to_csv(roll))
+    (row,) = rows(exports.to_csv(roll))
     assert row["cause"] == "loss.no-reshape or loss.row-labels"
-    test = json.loads(report.to_gradescope(roll))["tests"][2]
+    test = json.loads(exports.to_gradescope(roll))["tests"][2]
     assert test["tags"] == ["loss.no-reshape", "loss.row-labels"]
-    assert "loss.no-reshape or loss.row-labels" in report.to_html(roll)
-    (component,) = json.loads(report.to_json(roll))["answers"][0]["components"]
+    assert "loss.no-reshape or loss.row-labels" in site.to_html(roll)
+    (component,) = json.loads(exports.to_json(roll))["answers"][0]["components"]
     assert component["cause"] == WRONG.cause
-    for shown in (text(ONE), report.to_html(ONE), report.to_csv(ONE)):
+    for shown in (text(ONE), site.to_html(ONE), exports.to_csv(ONE)):
         assert " or loss" not in shown
 
 
 def points(found, weights=None):
-    return {mark.part: (mark.score, mark.most) for mark in report.marks(found, weights)}
+    return {mark.part: (mark.score, mark.most) for mark in marks.marks(found, weights)}
 
 
 def test_parts_are_worth_points():
@@ -222,21 +223,21 @@ def test_an_exercise_is_worth_itself():
 def test_weights_are_read_or_refused(tmp_path):
     path = tmp_path / "weights.toml"
     path.write_text("[weights]\nsgd = 2\ntrain = 0.5\n")
-    assert report.read_weights(path) == {"sgd": 2.0, "train": 0.5}
+    assert marks.read_weights(path) == {"sgd": 2.0, "train": 0.5}
     for bad in ("sgd = 2", "[weights]", "[weights]\nsgd = true", "[weights]\nsgd = -1", "=",
                 "[weights]\nsgd = nan", "[weights]\nnet = 1", "weights = 3"):  # fmt: skip
         path.write_text(bad)
         with pytest.raises(InputError, match=r"weights\.toml"):
-            report.read_weights(path)
+            marks.read_weights(path)
     with pytest.raises(InputError, match="cannot be read"):
-        report.read_weights(tmp_path / "gone.toml")
+        marks.read_weights(tmp_path / "gone.toml")
 
 
 # -- files ---------------------------------------------------------------------
 
 
 def test_json_is_the_contract():
-    found = json.loads(report.to_json(CLASS))
+    found = json.loads(exports.to_json(CLASS))
     assert found["schema"] == "svb.check/1"
     assert found["summary"] == {"pass": 1, "fail": 2, "error": 1, "inconclusive": 0}
     component = found["answers"][0]["components"][0]
@@ -250,7 +251,7 @@ def rows(table):
 
 
 def test_csv_has_a_row_for_each_component_and_each_broken_file():
-    found = rows(report.to_csv(CLASS))
+    found = rows(exports.to_csv(CLASS))
     assert [row["component"] for row in found] == [
         *("squared_loss", "sgd", "train"),
         *("squared_loss", "linreg"),
@@ -263,22 +264,22 @@ def test_csv_has_a_row_for_each_component_and_each_broken_file():
 
 def test_grades_have_a_row_for_each_student():
     twice = Roll([*CLASS.records, record("ann", PASSED)], 7)
-    found = {row["student_id"]: row for row in rows(report.to_grades(twice))}
+    found = {row["student_id"]: row for row in rows(exports.to_grades(twice))}
     assert list(found) == ["ann", "bob", "cyd", "eve"]
     assert found["ann"]["score"] == found["ann"]["raw_score"] == "2.0"
     assert (found["ann"]["max_score"], found["eve"]["max_score"]) == ("10.0", "5.0")
 
 
 def test_junit_tells_failures_errors_and_what_is_missing():
-    root = ET.fromstring(report.to_junit(CLASS).encode())
+    root = ET.fromstring(exports.to_junit(CLASS).encode())
     suites = {suite.get("name"): suite for suite in root}
     ann = suites["ann.py"]
     assert [ann.get(key) for key in ("tests", "failures", "errors", "skipped")] == list("3101")
     assert [child.tag for case in ann for child in case] == ["failure", "skipped"]
     assert "ended with SIGSEGV" in str(suites["eve.py"][0][0].get("message"))
     assert [child for case in suites["cyd.py"] for child in case] == []
-    assert "loss[" in report.to_junit(ONE)
-    assert "loss[" not in report.to_junit(replace(ONE, hints=0))
+    assert "loss[" in exports.to_junit(ONE)
+    assert "loss[" not in exports.to_junit(replace(ONE, hints=0))
 
 
 KNOWN = {
@@ -288,7 +289,7 @@ KNOWN = {
 
 
 def test_gradescope_gets_a_test_for_each_part():
-    found = json.loads(report.to_gradescope(replace(ONE, weights={"sgd": 3, "linreg": 1})))
+    found = json.loads(exports.to_gradescope(replace(ONE, weights={"sgd": 3, "linreg": 1})))
     assert found["score"] == 3
     assert [(t["name"], t["score"], t["max_score"]) for t in found["tests"]] == [
         ("sgd", 3, 3),
@@ -296,17 +297,17 @@ def test_gradescope_gets_a_test_for_each_part():
     ]
     assert [t["status"] for t in found["tests"]] == ["passed", "failed"]
     assert all(set(test) <= KNOWN for test in found["tests"])
-    wrong = json.loads(report.to_gradescope(ONE))["tests"][2]
+    wrong = json.loads(exports.to_gradescope(ONE))["tests"][2]
     assert wrong["tags"] == ["loss.no-reshape"]
     assert "hint: Look at the shapes." in wrong["output"]
 
 
 def test_gradescope_gets_a_result_of_a_crash_and_of_a_class():
-    found = json.loads(report.to_gradescope(Roll([crashed()], 7)))
+    found = json.loads(exports.to_gradescope(Roll([crashed()], 7)))
     assert found["score"] == 0
     assert "SIGSEGV" in found["output"]
     assert {test["status"] for test in found["tests"]} == {"failed"}
-    whole = json.loads(report.to_gradescope(CLASS))
+    whole = json.loads(exports.to_gradescope(CLASS))
     assert [test["name"] for test in whole["tests"]] == ["ann", "bob", "cyd", "eve"]
     assert whole["score"] == 2
 
@@ -336,9 +337,9 @@ class Page(HTMLParser):
 
 
 def pages(roll):
-    yield report.to_html(roll, {"version": HOSTILE})
+    yield site.to_html(roll, {"version": HOSTILE})
     for found in roll.records:
-        yield report.answer_html(roll, found)
+        yield site.answer_html(roll, found)
 
 
 @pytest.mark.parametrize("roll", [ONE, CLASS, *EVIL_ROLLS, Roll([], 7)])
@@ -354,16 +355,16 @@ def test_pages_stand_alone(roll):
 
 
 def test_a_page_of_a_class_links_every_answer():
-    links = Page(report.to_html(CLASS)).links
+    links = Page(site.to_html(CLASS)).links
     for found in CLASS.records:
-        assert f"answers/{report.address(found)}/index.html" in links
+        assert f"answers/{site.address(found)}/index.html" in links
 
 
 def test_code_stands_on_its_page_with_the_line_marked():
-    html = report.answer_html(CLASS, CLASS.records[0])
+    html = site.answer_html(CLASS, CLASS.records[0])
     assert re.search(r'<tr id="L2" class="fail"><th scope="row">2</th><td>    return', html)
     assert 'href="../../check.html"' in html
-    assert "../../" not in report.to_html(ONE)
+    assert "../../" not in site.to_html(ONE)
 
 
 @pytest.mark.parametrize("roll", EVIL_ROLLS)
@@ -404,7 +405,7 @@ def test_everything_is_written(tmp_path):
         *("junit.xml", "results.json", "grades.csv", "answers"),
     }
     for found in CLASS.records:
-        folder = page.parent / "answers" / report.address(found)
+        folder = page.parent / "answers" / site.address(found)
         assert {path.name for path in folder.iterdir()} == {"index.html", "results.json"}
         told = json.loads((folder / "results.json").read_text())
         assert "summary" not in told["extra_data"], "an answer's own file tells nothing of others"
@@ -418,6 +419,6 @@ def test_one_answer_has_one_page(tmp_path):
 
 def test_answers_with_like_names_have_folders_of_their_own():
     names = ["a b", "a-b", "../../etc", "=cmd", "一", ""]
-    found = {report.address(record(name)) for name in names}
+    found = {site.address(record(name)) for name in names}
     assert len(found) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in found)

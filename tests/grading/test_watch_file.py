@@ -18,7 +18,8 @@ from harness.cli import main
 from harness.errors import InputError
 from harness.grading import watch_file
 from harness.grading.classroom import Entry
-from harness.grading.grade import Checked, Grader, Judged
+from harness.grading.grade import Grader
+from harness.grading.result import Checked, Judged
 from harness.grading.watch_file import AGAIN, POLL, SETTLED, Saved, keyboard, watch
 
 RIGHT = "def squared_loss(y_hat, y):\n    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2\n"

@@ -11,7 +11,8 @@ import pytest
 
 from harness.answers.source import MAX_NOTEBOOK
 from harness.errors import InputError
-from harness.grading.grade import Checked, Judged, Submission
+from harness.grading.grade import Submission
+from harness.grading.result import Checked, Judged
 from harness.selftest import proof, robustness
 from harness.selftest.robustness import (
     Killed,

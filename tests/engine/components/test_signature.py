@@ -2,22 +2,18 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import pytest
 import torch
 
-from harness.diagnosis import questions as asking
-from harness.diagnosis.questions import glance, questions
-from harness.diagnosis.signature import Signature, begins_like, of_pieces, of_run, steady
+from harness.engine.components import LOOP, LOSS, MODEL, OPTIMIZER, Signature
 from harness.mistakes.catalogue import of
-from harness.mistakes.loop import Loop
+from harness.mistakes.right_loop import Loop
 from harness.pairs.linear import BUILTIN, SCRATCH
 
-ask: Any = asking.ask
 MSE = SCRATCH["mse"]
-LOSS = questions("squared_loss", BUILTIN["mse"], "mse")[0]
-TRAIN = questions("train", BUILTIN["mse"], "mse")[0]
+OF_LOSS = LOSS.questions(BUILTIN["mse"], "mse")[0]
+OF_LOOP = LOOP.questions(BUILTIN["mse"], "mse")[0]
 
 
 def signed(*rows, facts=()):
@@ -81,7 +77,7 @@ def test_distance_is_the_largest_gap():
 def looped(kind):
     """Return the signature of a loop."""
     subject = dataclasses.replace(MSE, loop=lambda side: kind(side).fit())
-    return of_run(ask(subject, TRAIN).run, MSE.convention)
+    return LOOP.signature(LOOP.ask(subject, OF_LOOP), MSE.convention)
 
 
 class Slow(Loop):
@@ -114,7 +110,7 @@ def test_a_run_that_does_nothing_is_like_no_other():
 
 def replied(loss):
     """Return the reply of a loss."""
-    return ask(dataclasses.replace(MSE, loss=loss), LOSS)
+    return LOSS.ask(dataclasses.replace(MSE, loss=loss), OF_LOSS)
 
 
 def test_what_is_raised_and_shapes_are_facts():
@@ -124,12 +120,12 @@ def test_what_is_raised_and_shapes_are_facts():
         def loss(y_hat, y):
             raise ValueError(text)
 
-        return of_pieces(LOSS, replied(loss))
+        return LOSS.signature(replied(loss))
 
     assert raising("a").matches(raising("a"), torch.float32)
     assert not raising("a").matches(raising("b"), torch.float32)
-    wide = of_pieces(LOSS, replied(lambda y_hat, y: (y_hat - y.T) ** 2))
-    assert not wide.matches(of_pieces(LOSS, ask(MSE, LOSS)), torch.float32)
+    wide = LOSS.signature(replied(lambda y_hat, y: (y_hat - y.T) ** 2))
+    assert not wide.matches(LOSS.signature(LOSS.ask(MSE, OF_LOSS)), torch.float32)
 
 
 def test_steady_is_the_same_twice():
@@ -141,29 +137,29 @@ def test_steady_is_the_same_twice():
         calls += 1
         return MSE.loss(y_hat, y) * calls
 
-    assert steady(LOSS, ask(MSE, LOSS))
-    assert not steady(LOSS, replied(counting))
+    assert LOSS.steady(OF_LOSS, LOSS.ask(MSE, OF_LOSS))
+    assert not LOSS.steady(OF_LOSS, replied(counting))
 
 
 def whole_of(question, reply):
     """Return the signature of a whole reply."""
-    return of_run(reply.run, MSE.convention) if reply.run else of_pieces(question, reply)
+    return next(question.component.signatures(question, reply, MSE.convention))
 
 
-@pytest.mark.parametrize("component", ["linreg", "squared_loss", "sgd", "train"])
+@pytest.mark.parametrize("component", [MODEL, LOSS, OPTIMIZER, LOOP], ids=str)
 def test_the_glance_rules_out_nothing_that_matches(component):
     """Wherever whole signatures match, the beginnings do; elsewhere it does rule out."""
     made = [m.forms[0].make(MSE) for m in of(component)]
     recipes = [MSE, *(recipe for recipe in made if recipe)]
     ruled_out = 0
-    for question in questions(component, BUILTIN["mse"], "mse")[:2]:
+    for question in component.questions(BUILTIN["mse"], "mse")[:2]:
         dtype = question.case.torch_dtype
-        right = whole_of(question, ask(MSE, question))
-        replies = [ask(recipe, question) for recipe in recipes]
-        begun = [glance(recipe, question, 2) for recipe in recipes]
+        right = whole_of(question, component.ask(MSE, question))
+        replies = [component.ask(recipe, question) for recipe in recipes]
+        begun = [component.glance(recipe, question, 2) for recipe in recipes]
         for mine in replies:
             for theirs, beginning in zip(replies, begun, strict=True):
-                alike = begins_like(question, mine, beginning, right)
+                alike = component.begins_like(question, mine, beginning, right)
                 whole = whole_of(question, mine), whole_of(question, theirs)
                 assert alike or not whole[0].matches(whole[1], dtype, right)
                 ruled_out += not alike

@@ -2,41 +2,56 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import pytest
 import torch
 
-from harness.diagnosis import questions as asking
-from harness.diagnosis.questions import COLUMNS_OF, COMPONENTS, FAR, RunawayError, questions
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    INITIALISATION,
+    LOOP,
+    LOSS,
+    MODEL,
+    OPTIMIZER,
+    SinglePiece,
+)
+from harness.engine.components.loop import RunawayError
 from harness.engine.lockstep import COLUMNS
-from harness.engine.recipe import PIECES
 from harness.mistakes.data import Batches
-from harness.mistakes.loop import Loop
+from harness.mistakes.right_loop import Loop
 from harness.pairs.linear import BUILTIN, SCRATCH, Form
+from harness.pairs.linear_questions import FAR
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
-ask: Any = asking.ask
-glance: Any = asking.glance
-own_reply: Any = asking.own_reply
 MSE = SCRATCH["mse"]
-SINGLE = tuple(COLUMNS_OF)
+SINGLE = [component for component in COMPONENTS if isinstance(component, SinglePiece)]
+
+
+def ask(recipe, question):
+    """Return what the component of a recipe replies."""
+    return question.component.ask(recipe, question)
+
+
+def glance(recipe, question, steps):
+    """Return what it replies to the first steps."""
+    return question.component.glance(recipe, question, steps)
 
 
 def with_piece(component, piece):
     """Return scratch with one piece replaced."""
-    return dataclasses.replace(MSE, name="subject", **{PIECES[component]: piece})
+    return component.put_into(MSE, piece, name="subject")
 
 
 def first(component, form="mse", seed=0):
     """Return the first question for a component."""
-    return questions(component, BUILTIN[form], form, seed)[0]
+    return component.questions(BUILTIN[form], form, seed)[0]
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", COMPONENTS, ids=str)
 def test_questions_are_drawn_from_the_seed(component):
     """Equal seeds give equal inputs, other seeds others."""
-    mine, same, other = (questions(component, BUILTIN["mse"], "mse", seed) for seed in (3, 3, 4))
+    mine, same, other = (component.questions(BUILTIN["mse"], "mse", seed) for seed in (3, 3, 4))
     assert [q.case for q in mine] == [q.case for q in same]
     for a, b, c in zip(mine, same, other, strict=True):
         assert torch.equal(a.data.features, b.data.features)
@@ -47,13 +62,13 @@ def test_questions_are_drawn_from_the_seed(component):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("component", SINGLE)
+@pytest.mark.parametrize("component", SINGLE, ids=str)
 def test_states_part_what_a_run_cannot(component, form):
     """One, two and five features, but for a loss, which knows none; rows 5, 3 and 1; signs, large
     residuals, no value twice.
     """
-    asked = [q for q in questions(component, BUILTIN[form], form) if q.judged]
-    assert {q.case.d for q in asked} == ({1, 2} if component == "squared_loss" else {1, 2, 5})
+    asked = [q for q in component.questions(BUILTIN[form], form) if q.judged]
+    assert {q.case.d for q in asked} == ({1, 2} if component is LOSS else {1, 2, 5})
     for question in asked:
         assert [stack.rows for stack, _ in question.stacks] == [5, 3, 1]
         assert question.steps == sum(len(stack) for stack, _ in question.stacks) > 15
@@ -71,11 +86,11 @@ def test_states_part_what_a_run_cannot(component, form):
 
 def test_both_label_shapes_and_a_bias_that_is_not_0_are_asked():
     """And for the model one question whose bias is 0."""
-    flat = {q.case.flat_labels for q in questions("squared_loss", BUILTIN["mse"], "mse")}
+    flat = {q.data.labels.ndim == 1 for q in LOSS.questions(BUILTIN["mse"], "mse")}
     assert flat == {True, False}
     biases = [
         bool(stack.before[:, -1].any())
-        for q in questions("linreg", BUILTIN["mse"], "mse")
+        for q in MODEL.questions(BUILTIN["mse"], "mse")
         for stack, _ in q.stacks
     ]
     assert True in biases
@@ -84,11 +99,11 @@ def test_both_label_shapes_and_a_bias_that_is_not_0_are_asked():
 
 def test_loops_and_iterators_are_asked_for_tails_and_several_epochs():
     """With n no multiple of the batch, n a multiple, and n below it."""
-    cases = [q.case for q in questions("data_iter", BUILTIN["mse"], "mse")]
+    cases = [q.case for q in DATA_ITERATOR.questions(BUILTIN["mse"], "mse")]
     assert {case.n % case.batch_size > 0 for case in cases} == {True, False}
     assert any(case.n < case.batch_size for case in cases)
     assert all(case.epochs > 1 for case in cases)
-    loops = {form: questions("train", BUILTIN[form], form) for form in FORMS}
+    loops = {form: LOOP.questions(BUILTIN[form], form) for form in FORMS}
     for asked in loops.values():
         assert {q.case.epochs for q in asked} >= {1, 2, 3}
         assert all(float(q.data.initial[1]) for q in asked)
@@ -99,64 +114,62 @@ def test_loops_and_iterators_are_asked_for_tails_and_several_epochs():
 
 def test_a_question_that_is_not_judged_tells_writing_from_not_writing():
     """The learning rate is NaN: what is written at all becomes NaN."""
-    extra = [q for q in questions("sgd", BUILTIN["mse"], "mse") if not q.judged]
+    extra = [q for q in OPTIMIZER.questions(BUILTIN["mse"], "mse") if not q.judged]
     assert len(extra) == 1
     assert str(extra[0].lr) == "nan"
-    (written, *_) = ask(MSE, extra[0]).forced
+    (written, *_) = ask(MSE, extra[0]).once
     assert written.parameter.isnan().all()
 
 
-@pytest.mark.parametrize("component", SINGLE)
+@pytest.mark.parametrize("component", SINGLE, ids=str)
 def test_a_single_piece_is_asked_its_columns_twice(component):
     """The columns of the others are empty; the second time gives the same."""
     question = first(component)
     reply = ask(MSE, question)
-    assert (reply.served, reply.drawn, reply.run) == (None, None, None)
-    for rounds in (reply.forced, reply.again):
+    for rounds in (reply.once, reply.again):
         for (stack, _), got in zip(question.stacks, rounds, strict=True):
             filled = {name for name in COLUMNS if len(getattr(got, name))}
-            assert filled == set(COLUMNS_OF[component])
+            assert filled == set(component.columns)
             assert all(len(getattr(got, name)) == len(stack) for name in filled)
             assert not got.raised
             assert not got.faults
-    name = COLUMNS_OF[component][0]
-    for once, again in zip(reply.forced, reply.again, strict=True):
+    name = component.columns[0]
+    for once, again in zip(reply.once, reply.again, strict=True):
         assert torch.equal(getattr(once, name), getattr(again, name))
 
 
-@pytest.mark.parametrize("component", SINGLE)
+@pytest.mark.parametrize("component", SINGLE, ids=str)
 def test_the_beginning_is_the_first_steps(component):
     """Asked alone, they give what they give in the whole question."""
     question = first(component)
     few = question.beginning(2)
     assert (few.steps, few.case, few.component) == (2, question.case, component)
-    (begun,) = glance(MSE, question, 2).forced
-    whole = ask(MSE, question).forced[0]
-    for name in COLUMNS_OF[component]:
+    (begun,) = glance(MSE, question, 2).once
+    whole = ask(MSE, question).once[0]
+    for name in component.columns:
         assert torch.equal(getattr(begun, name), getattr(whole, name)[:2])
     assert question.beginning(99).steps == len(question.stacks[0][0])
 
 
 def test_the_beginning_of_a_loop_is_its_first_updates():
     """The loop is stopped there, wherever its epochs end."""
-    question = first("train")
-    begun, whole = glance(MSE, question, 2).run, ask(MSE, question).run
+    question = first(LOOP)
+    begun, whole = glance(MSE, question, 2), ask(MSE, question)
     assert (len(begun.chunk), begun.raised.kind) == (2, "RunawayError")
     assert len(whole.chunk) == question.case.total_steps > 2
     assert begun.chunk.places == whole.chunk.places[:2]
     assert torch.equal(begun.chunk.after, whole.chunk.after[:2])
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("component", COMPONENTS, ids=str)
 def test_the_kits_own_reply_is_the_whole_one(component):
     """Asked once and kept, it is what asking gives."""
     question = first(component)
-    kept, asked_now = own_reply(MSE, question), ask(MSE, question)
-    assert own_reply(MSE, question) is kept
-    assert (kept.again is None) == (asked_now.again is None)
+    kept, asked_now = component.own_reply(MSE, question), ask(MSE, question)
+    assert component.own_reply(MSE, question) is kept
     if component in SINGLE:
-        name = COLUMNS_OF[component][0]
-        for rounds in ((kept.forced, asked_now.forced), (kept.again, asked_now.again)):
+        name = component.columns[0]
+        for rounds in ((kept.once, asked_now.once), (kept.again, asked_now.again)):
             for mine, theirs in zip(*rounds, strict=True):
                 assert torch.equal(getattr(mine, name), getattr(theirs, name))
 
@@ -166,8 +179,8 @@ def test_asking_leaves_the_generators_alone():
     before = torch.get_rng_state()
     for component in COMPONENTS:
         ask(MSE, first(component))
-    glance(MSE, first("linreg"), 2)
-    glance(MSE, first("train"), 2)
+    glance(MSE, first(MODEL), 2)
+    glance(MSE, first(LOOP), 2)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -179,11 +192,11 @@ def raising(*_given):
 @pytest.mark.parametrize(
     ("component", "piece", "stage"),
     [
-        ("data_iter", raising, "batch"),
-        ("squared_loss", raising, "loss"),
-        ("init_params", raising, "parameter"),
-        ("train", raising, "gradient"),
-        ("train", lambda side: side.forward(torch.ones(3, 9)), "prediction"),
+        (DATA_ITERATOR, raising, "batch"),
+        (LOSS, raising, "loss"),
+        (INITIALISATION, raising, "parameter"),
+        (LOOP, raising, "gradient"),
+        (LOOP, lambda side: side.forward(torch.ones(3, 9)), "prediction"),
     ],
 )
 def test_what_a_component_raises_is_part_of_the_reply(component, piece, stage):
@@ -191,22 +204,20 @@ def test_what_a_component_raises_is_part_of_the_reply(component, piece, stage):
     question = first(component)
     for subject, wrong in ((with_piece(component, piece), True), (MSE, False)):
         reply = ask(subject, question)
-        part = reply.served or reply.drawn or reply.run
-        raised = part.raised if part else reply.forced[0].raised.get("loss")
+        raised = reply.once[0].raised.get("loss") if component is LOSS else reply.raised
         assert bool(raised) == wrong
         if raised:
             assert raised.stage == stage
     if piece is raising:
         reply = ask(with_piece(component, piece), question)
-        part = reply.served or reply.drawn or reply.run
-        raised = part.raised if part else reply.forced[0].raised["loss"]
+        raised = reply.once[0].raised["loss"] if component is LOSS else reply.raised
         assert (raised.kind, raised.message) == ("LookupError", "nothing here")
 
 
 def test_an_iterator_is_asked_for_epochs_and_for_another_seed():
     """Epochs in the order of the calls; batches are copies, and so is what is left behind."""
-    question = first("data_iter")
-    served = ask(MSE, question).served
+    question = first(DATA_ITERATOR)
+    served = ask(MSE, question)
     n, size = question.case.n, question.case.batch_size
     assert [len(epoch) for epoch in served.epochs] == [math.ceil(n / size)] * question.case.epochs
     assert len(served.other) == 1
@@ -223,7 +234,7 @@ def test_an_iterator_is_asked_for_epochs_and_for_another_seed():
 def test_an_order_that_no_seed_changes_is_seen(order, repeats):
     """Also where nothing is left for the second seed."""
     kind = type("Ordered", (Batches,), {"order": order})
-    served = ask(with_piece("data_iter", kind), first("data_iter")).served
+    served = ask(with_piece(DATA_ITERATOR, kind), first(DATA_ITERATOR))
     assert served.repeats_itself == repeats
     assert not dataclasses.replace(served, other=[]).repeats_itself
     assert not dataclasses.replace(served, other=[[]]).repeats_itself
@@ -237,7 +248,7 @@ def test_an_iterator_that_does_not_end_is_stopped():
         while True:
             yield features[:size], labels[:size]
 
-    served = ask(with_piece("data_iter", endless), first("data_iter")).served
+    served = ask(with_piece(DATA_ITERATOR, endless), first(DATA_ITERATOR))
     assert served.endless
     assert served.raised is None
 
@@ -251,22 +262,22 @@ def test_an_iterator_that_does_not_end_is_stopped():
 )
 def test_what_is_no_batch_is_raised(batch, said):
     """In words for the learner."""
-    subject = with_piece("data_iter", lambda *_: [batch])
-    assert said in ask(subject, first("data_iter")).served.raised.message
+    subject = with_piece(DATA_ITERATOR, lambda *_: [batch])
+    assert said in ask(subject, first(DATA_ITERATOR)).raised.message
 
 
 def test_two_bare_tensors_are_one_batch():
     """`return` in the place of `yield`: more of them are no batch."""
-    pair = with_piece("data_iter", lambda X, y, size, _g: (X[:size], y[:size]))
-    assert [len(epoch) for epoch in ask(pair, first("data_iter")).served.epochs] == [1] * 4
-    three = with_piece("data_iter", lambda X, y, *_: (X, y, X))
-    assert "single tensors" in ask(three, first("data_iter")).served.raised.message
+    pair = with_piece(DATA_ITERATOR, lambda X, y, size, _g: (X[:size], y[:size]))
+    assert [len(epoch) for epoch in ask(pair, first(DATA_ITERATOR)).epochs] == [1] * 4
+    three = with_piece(DATA_ITERATOR, lambda X, y, *_: (X, y, X))
+    assert "single tensors" in ask(three, first(DATA_ITERATOR)).raised.message
 
 
 def test_a_loop_is_recorded_to_its_end():
     """Steps, epochs, where each step started, and what is left."""
-    question = first("train")
-    run = ask(MSE, question).run
+    question = first(LOOP)
+    run = ask(MSE, question)
     assert run.raised is None
     assert sum(run.epochs) == len(run.chunk) == question.case.total_steps
     assert torch.equal(run.final, run.chunk.after[-1])
@@ -283,20 +294,20 @@ def test_a_loop_that_does_not_end_is_stopped():
             while True:
                 self.epoch(0)
 
-    run = ask(with_piece("train", lambda side: Endless(side).fit()), first("train")).run
+    run = ask(with_piece(LOOP, lambda side: Endless(side).fit()), first(LOOP))
     assert run.raised.kind == RunawayError.__name__
     assert run.chunk is not None
 
 
 def test_a_loop_that_does_nothing_has_no_steps():
     """And no epochs."""
-    run = ask(with_piece("train", lambda side: None), first("train")).run
+    run = ask(with_piece(LOOP, lambda side: None), first(LOOP))
     assert (run.chunk, run.epochs, run.raised) == (None, [], None)
 
 
 def test_initial_parameters_are_drawn_in_the_asked_width():
     """Facts of one draw, values of wide ones, and whether a step gives gradients."""
-    drawn = ask(SCRATCH["functional"], first("init_params")).drawn
+    drawn = ask(SCRATCH["functional"], first(INITIALISATION))
     assert drawn.shapes == [(2, 1), (1,)]
     assert drawn.dtypes == ["float32"] * 2
     assert drawn.requires_grad == drawn.is_leaf == drawn.found == [True, True]
@@ -307,6 +318,6 @@ def test_initial_parameters_are_drawn_in_the_asked_width():
 @pytest.mark.parametrize("made", [3.0, "w"])
 def test_initial_parameters_have_to_be_tensors(made):
     """What is none is said."""
-    drawn = ask(with_piece("init_params", lambda _d: (made, made)), first("init_params")).drawn
+    drawn = ask(with_piece(INITIALISATION, lambda _d: (made, made)), first(INITIALISATION))
     assert "but should return tensors" in drawn.raised.message
     assert drawn.shapes == []

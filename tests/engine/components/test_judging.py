@@ -9,27 +9,33 @@ import numpy as np
 import pytest
 import torch
 
-from harness.diagnosis import questions as asking
-from harness.diagnosis.judge import rule
-from harness.diagnosis.questions import COMPONENTS, Reply, Served, questions
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    INITIALISATION,
+    LOOP,
+    LOSS,
+    MODEL,
+    OPTIMIZER,
+    ForcedReply,
+    Served,
+)
 from harness.engine.lockstep import Forced
 from harness.engine.pieces import Functional
-from harness.engine.recipe import PIECES
 from harness.mistakes import loop as mistaken_loops
 from harness.mistakes.data import Batches
-from harness.mistakes.loop import Loop
+from harness.mistakes.right_loop import Loop
 from harness.pairs.linear import BUILTIN, SCRATCH
 
 FORMS = ("functional", "object", "mse")
-ask: Any = asking.ask
 MSE = SCRATCH["mse"]
 
 
-def rulings(component, piece, form="mse", seed=0):
-    """Return the rulings on scratch with one piece replaced."""
-    subject = dataclasses.replace(SCRATCH[form], name="subject", **{PIECES[component]: piece})
-    asked = [q for q in questions(component, BUILTIN[form], form, seed) if q.judged]
-    return [rule(q, ask(subject, q), subject, BUILTIN[form]) for q in asked]
+def verdicts(component, piece, form="mse", seed=0):
+    """Return the verdicts on scratch with one piece replaced."""
+    subject = component.put_into(SCRATCH[form], piece, name="subject")
+    asked = [q for q in component.questions(BUILTIN[form], form, seed) if q.judged]
+    return [component.judge(q, component.ask(subject, q), subject, BUILTIN[form]) for q in asked]
 
 
 # -- valid ways to write it ----------------------------------------------------
@@ -248,13 +254,14 @@ ITERATORS = (Batches, Listed, Selected, Stacked, Numpy, Permuted, AsList)
 
 def variants(form):
     """Return every valid way to write a piece: name, component, piece."""
-    found = [(name, "linreg", net(formula)) for name, formula in NETS.items()]
-    found += [(name, "squared_loss", loss(square, form)) for name, square in SQUARES.items()]
-    found += [(name, "sgd", optimizer(update, form)) for name, update in UPDATES.items()]
-    found += [("clears", "sgd", optimizer(foreach, form, clears=True))]
+    found: list[tuple[str, Any, Any]] = []
+    found += [(name, MODEL, net(formula)) for name, formula in NETS.items()]
+    found += [(name, LOSS, loss(square, form)) for name, square in SQUARES.items()]
+    found += [(name, OPTIMIZER, optimizer(update, form)) for name, update in UPDATES.items()]
+    found += [("clears", OPTIMIZER, optimizer(foreach, form, clears=True))]
     loops = [Loop, Clears, Evaluates, Graph, *([Averages] if form == "functional" else [])]
-    found += [(kind.__name__, "train", lambda side, kind=kind: kind(side).fit()) for kind in loops]
-    found += [(kind.__name__, "data_iter", kind) for kind in ITERATORS]
+    found += [(kind.__name__, LOOP, lambda side, kind=kind: kind(side).fit()) for kind in loops]
+    found += [(kind.__name__, DATA_ITERATOR, kind) for kind in ITERATORS]
     return found
 
 
@@ -264,12 +271,12 @@ IDS = [f"{form}-{component}-{name}" for form, name, component, _ in VARIANTS]
 
 def holds(form, component, piece, seed):
     """Assert that every question is passed."""
-    found = rulings(component, piece, form, seed)
+    found = verdicts(component, piece, form, seed)
     assert len(found) > 1
-    for ruling in found:
-        assert ruling.passed, (ruling.first, ruling.raised, ruling.reason)
-        assert (ruling.first, ruling.raised, ruling.reason, ruling.stage) == (None,) * 4
-        assert ruling.steps
+    for verdict in found:
+        assert verdict.passed, (verdict.first, verdict.raised, verdict.reason)
+        assert (verdict.first, verdict.raised, verdict.reason, verdict.stage) == (None,) * 4
+        assert verdict.steps
 
 
 @pytest.mark.parametrize(("name", "component", "piece"), variants("functional"))
@@ -289,7 +296,7 @@ def test_valid_ways_to_write_it_pass_whatever_is_asked(form, name, component, pi
 def test_there_are_many_ways():
     """Every component but the initial parameters, in every form."""
     assert len({(name, component) for _, name, component, _ in VARIANTS}) >= 36
-    assert {component for *_, component, _ in VARIANTS} == set(COMPONENTS) - {"init_params"}
+    assert {component for *_, component, _ in VARIANTS} == set(COMPONENTS) - {INITIALISATION}
 
 
 def initial(sigma=0.01, shape=None, bias=0.0):
@@ -309,7 +316,7 @@ def test_right_initial_parameters_pass(seed):
         lambda d: (initial()(d)[0], torch.zeros((), requires_grad=True)),
     )
     for piece in (column, vector, scalar):
-        assert all(ruling.passed for ruling in rulings("init_params", piece, seed=seed))
+        assert all(verdict.passed for verdict in verdicts(INITIALISATION, piece, seed=seed))
 
 
 @pytest.mark.parametrize(
@@ -325,37 +332,37 @@ def test_right_initial_parameters_pass(seed):
 )
 def test_wrong_initial_parameters_are_said(piece, said):
     """With a sentence for each."""
-    found = rulings("init_params", piece)
-    assert {ruling.level for ruling in found} == {"different"}
+    found = verdicts(INITIALISATION, piece)
+    assert {verdict.level for verdict in found} == {"different"}
     assert said in found[0].first.message
 
 
 # -- nothing passes because there was nothing ----------------------------------
 
 NOTHING = {
-    "no batches": ("data_iter", lambda *_: []),
-    "empty batches": ("data_iter", lambda X, y, *_: [(X[:0], y[:0])] * 5),
-    "batches of no shape": ("data_iter", lambda *_: [(torch.tensor(1.0), torch.tensor(1.0))]),
+    "no batches": (DATA_ITERATOR, lambda *_: []),
+    "empty batches": (DATA_ITERATOR, lambda X, y, *_: [(X[:0], y[:0])] * 5),
+    "batches of no shape": (DATA_ITERATOR, lambda *_: [(torch.tensor(1.0), torch.tensor(1.0))]),
     "batches of many shapes": (
-        "data_iter",
+        DATA_ITERATOR,
         lambda X, y, *_: [(X[:5], y[:5]), (X[:5, :1], y[:5]), (X[0], y[0])],
     ),
-    "no gradient": ("linreg", net(lambda X, w, b: (X @ w + b).detach())),
-    "constant prediction": ("linreg", net(lambda X, w, b: torch.ones(len(X), 1))),
-    "zero prediction": ("linreg", net(lambda X, w, b: 0 * (X @ w + b))),
-    "NaN prediction": ("linreg", net(lambda X, w, b: (X @ w + b) * math.nan)),
-    "empty prediction": ("linreg", net(lambda X, w, b: (X @ w + b)[:0])),
-    "zero loss": ("squared_loss", lambda y_hat, y: 0 * y_hat.sum()),
-    "constant loss": ("squared_loss", lambda y_hat, y: torch.tensor(1.0)),
-    "NaN loss": ("squared_loss", lambda y_hat, y: y_hat.sum() * math.nan),
-    "infinite loss": ("squared_loss", lambda y_hat, y: y_hat.sum() * math.inf),
-    "empty loss": ("squared_loss", lambda y_hat, y: y_hat[:0]),
-    "no loss": ("squared_loss", lambda y_hat, y: None),
-    "no update": ("sgd", optimizer(lambda *_: None, "mse")),
-    "NaN update": ("sgd", optimizer(each(lambda p, step: p.fill_(math.nan)), "mse")),
-    "no training": ("train", lambda side: None),
-    "only served": ("train", lambda side: [list(side.loader) for _ in range(side.case.epochs)]),
-    "leaves": ("train", lambda side: sys.exit()),
+    "no gradient": (MODEL, net(lambda X, w, b: (X @ w + b).detach())),
+    "constant prediction": (MODEL, net(lambda X, w, b: torch.ones(len(X), 1))),
+    "zero prediction": (MODEL, net(lambda X, w, b: 0 * (X @ w + b))),
+    "NaN prediction": (MODEL, net(lambda X, w, b: (X @ w + b) * math.nan)),
+    "empty prediction": (MODEL, net(lambda X, w, b: (X @ w + b)[:0])),
+    "zero loss": (LOSS, lambda y_hat, y: 0 * y_hat.sum()),
+    "constant loss": (LOSS, lambda y_hat, y: torch.tensor(1.0)),
+    "NaN loss": (LOSS, lambda y_hat, y: y_hat.sum() * math.nan),
+    "infinite loss": (LOSS, lambda y_hat, y: y_hat.sum() * math.inf),
+    "empty loss": (LOSS, lambda y_hat, y: y_hat[:0]),
+    "no loss": (LOSS, lambda y_hat, y: None),
+    "no update": (OPTIMIZER, optimizer(lambda *_: None, "mse")),
+    "NaN update": (OPTIMIZER, optimizer(each(lambda p, step: p.fill_(math.nan)), "mse")),
+    "no training": (LOOP, lambda side: None),
+    "only served": (LOOP, lambda side: [list(side.loader) for _ in range(side.case.epochs)]),
+    "leaves": (LOOP, lambda side: sys.exit()),
 }
 
 
@@ -363,11 +370,11 @@ NOTHING = {
 def test_nothing_is_no_pass(name):
     """Each is different or an error on every question, with a reason."""
     component, piece = NOTHING[name]
-    for ruling in rulings(component, piece):
-        assert ruling.level in ("different", "error"), ruling
-        assert not ruling.passed
-        assert ruling.stage
-        assert ruling.first or ruling.raised
+    for verdict in verdicts(component, piece):
+        assert verdict.level in ("different", "error"), verdict
+        assert not verdict.passed
+        assert verdict.stage
+        assert verdict.first or verdict.raised
 
 
 def zeroed(question, *names):
@@ -385,55 +392,57 @@ def zeroed(question, *names):
 @pytest.mark.parametrize(
     ("component", "names"),
     [
-        ("linreg", ("X", "before")),
-        ("squared_loss", ("prediction", "y")),
-        ("sgd", ("before", "gradient")),
+        (MODEL, ("X", "before")),
+        (LOSS, ("prediction", "y")),
+        (OPTIMIZER, ("before", "gradient")),
     ],
 )
 def test_zeros_on_both_sides_are_inconclusive(component, names):
     """Nothing was compared, and the reason says so; with other states the same piece passes."""
-    question = questions(component, BUILTIN["mse"], "mse")[0]
+    question = component.questions(BUILTIN["mse"], "mse")[0]
     empty = zeroed(question, *names)
-    found = [rule(q, ask(MSE, q), MSE, BUILTIN["mse"]) for q in (empty, question)]
+    found = [
+        component.judge(q, component.ask(MSE, q), MSE, BUILTIN["mse"]) for q in (empty, question)
+    ]
     assert (found[0].level, found[0].passed) == ("inconclusive", False)
     assert found[0].reason == "every value is 0 on both sides"
     assert found[1].passed
 
 
-@pytest.mark.parametrize("component", ["linreg", "squared_loss", "sgd"])
+@pytest.mark.parametrize("component", [MODEL, LOSS, OPTIMIZER])
 def test_no_steps_are_inconclusive(component):
     """A question without states."""
-    question = dataclasses.replace(questions(component, BUILTIN["mse"], "mse")[0], stacks=())
-    found = rule(question, ask(MSE, question), MSE, BUILTIN["mse"])
+    question = dataclasses.replace(component.questions(BUILTIN["mse"], "mse")[0], stacks=())
+    found = component.judge(question, component.ask(MSE, question), MSE, BUILTIN["mse"])
     assert (found.level, found.steps, found.reason) == ("inconclusive", 0, "no step was asked")
 
 
 def test_nan_on_both_sides_is_no_pass():
     """States of NaN: the reference replies NaN as well."""
-    question = questions("squared_loss", BUILTIN["mse"], "mse")[0]
+    question = LOSS.questions(BUILTIN["mse"], "mse")[0]
     stacks = tuple(
         (dataclasses.replace(s, y=torch.full_like(s.y, math.nan)), upstream)
         for s, upstream in question.stacks
     )
     question = dataclasses.replace(question, stacks=stacks)
-    assert not rule(question, ask(MSE, question), MSE, BUILTIN["mse"]).passed
+    assert not LOSS.judge(question, LOSS.ask(MSE, question), MSE, BUILTIN["mse"]).passed
 
 
 def test_a_reply_of_nan_alone_is_different():
     """Columns of the right shape that hold nothing."""
-    question = questions("sgd", BUILTIN["mse"], "mse")[0]
-    right = ask(MSE, question)
+    question = OPTIMIZER.questions(BUILTIN["mse"], "mse")[0]
+    right = OPTIMIZER.ask(MSE, question)
 
     def blank(got: Forced) -> Forced:
         return dataclasses.replace(got, parameter=torch.full_like(got.parameter, math.nan))
 
-    reply = Reply(forced=list(map(blank, right.forced)), again=right.again)
-    assert rule(question, reply, MSE, BUILTIN["mse"]).level == "different"
-    late = Reply(forced=right.forced, again=list(map(blank, right.again)))
-    ruling = rule(question, late, MSE, BUILTIN["mse"])
-    assert ruling.level == "different"
-    assert "when it is asked the same again" in str(ruling.first)
-    assert rule(question, right, MSE, BUILTIN["mse"]).passed
+    reply = ForcedReply(list(map(blank, right.once)), right.again)
+    assert OPTIMIZER.judge(question, reply, MSE, BUILTIN["mse"]).level == "different"
+    late = ForcedReply(right.once, tuple(map(blank, right.again)))
+    verdict = OPTIMIZER.judge(question, late, MSE, BUILTIN["mse"])
+    assert verdict.level == "different"
+    assert "when it is asked the same again" in str(verdict.first)
+    assert OPTIMIZER.judge(question, right, MSE, BUILTIN["mse"]).passed
 
 
 def test_an_endless_iterator_is_different():
@@ -443,17 +452,17 @@ def test_an_endless_iterator_is_different():
         while True:
             yield features[:size], labels[:size]
 
-    found = rulings("data_iter", endless)
-    assert {ruling.level for ruling in found} == {"different"}
+    found = verdicts(DATA_ITERATOR, endless)
+    assert {verdict.level for verdict in found} == {"different"}
     assert "comes after the epoch should have ended" in found[0].first.message
 
 
 def test_an_epoch_that_was_never_served_is_different():
     """A reply without epochs, as a worker could send it."""
-    question = questions("data_iter", BUILTIN["mse"], "mse")[0]
+    question = DATA_ITERATOR.questions(BUILTIN["mse"], "mse")[0]
     data = question.data
     served = Served([], [], data.features, data.labels, None, endless=False)
-    found = rule(question, Reply(served=served), MSE, BUILTIN["mse"])
+    found = DATA_ITERATOR.judge(question, served, MSE, BUILTIN["mse"])
     assert (found.level, found.steps) == ("different", 0)
 
 
@@ -472,7 +481,7 @@ def test_an_epoch_that_was_never_served_is_different():
 def test_the_course_of_a_loop_is_judged(loop, stage, said):
     """Batches, updates and starts, whatever the values; the first in time is told."""
     kind = getattr(mistaken_loops, loop)
-    found = rulings("train", lambda side: kind(side).fit())
+    found = verdicts(LOOP, lambda side: kind(side).fit())
     assert found[0].level == "different"
     assert found[0].stage == stage
     assert said in found[0].first.message
@@ -492,8 +501,8 @@ def test_a_loop_that_fails_late_is_found():
                 gradient.mul_(1.01)
             super().update(rows)
 
-    for ruling in rulings("train", lambda side: Late(side).fit()):
-        case = ruling.question.case
+    for verdict in verdicts(LOOP, lambda side: Late(side).fit()):
+        case = verdict.question.case
         last = case.total_steps // case.epochs - 1
-        assert (ruling.first.epoch, ruling.first.step) == (case.epochs - 1, last)
-        assert ruling.stage == "gradient"
+        assert (verdict.first.epoch, verdict.first.step) == (case.epochs - 1, last)
+        assert verdict.stage == "gradient"

@@ -1,0 +1,80 @@
+"""The components of a training, each an object: the one tuple of them, and the one look-up by name.
+
+from harness.engine.components import LOSS, by_name
+question, *_ = LOSS.questions(BUILTIN["mse"], "mse", seed=3)
+verdict = LOSS.judge(question, LOSS.ask(recipe, question), recipe, BUILTIN["mse"])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.engine.components.component import (
+    Component,
+    ComponentVerdict,
+    Fit,
+    Matched,
+    Question,
+)
+from harness.engine.components.initialisation import Drawn, Initialisation
+from harness.engine.components.iterator import DataIterator, Served
+from harness.engine.components.loop import Loop
+from harness.engine.components.loss import Loss
+from harness.engine.components.model import Model
+from harness.engine.components.optimizer import Optimizer
+from harness.engine.components.signature import Signature
+from harness.engine.components.single_piece import ForcedReply, SinglePiece
+from harness.engine.trace import Run
+
+__all__ = [
+    "COMPONENTS",
+    "DATA_ITERATOR",
+    "INITIALISATION",
+    "LOOP",
+    "LOSS",
+    "MODEL",
+    "OPTIMIZER",
+    "Component",
+    "ComponentVerdict",
+    "DataIterator",
+    "Drawn",
+    "Fit",
+    "ForcedReply",
+    "Initialisation",
+    "Loop",
+    "Loss",
+    "Matched",
+    "Model",
+    "Optimizer",
+    "Question",
+    "Reply",
+    "Run",
+    "Served",
+    "Signature",
+    "SinglePiece",
+    "by_name",
+]
+
+Reply = ForcedReply | Served | Drawn | Run
+
+DATA_ITERATOR = DataIterator()
+MODEL = Model()
+LOSS = Loss()
+OPTIMIZER = Optimizer()
+INITIALISATION = Initialisation()
+LOOP = Loop()
+
+COMPONENTS: tuple[Component[Any], ...] = (
+    DATA_ITERATOR,
+    MODEL,
+    LOSS,
+    OPTIMIZER,
+    INITIALISATION,
+    LOOP,
+)
+_BY_NAME = {component.name: component for component in COMPONENTS}
+
+
+def by_name(name: str) -> Component[Any]:
+    """The component that the contract calls so; KeyError where there is none."""
+    return _BY_NAME[name]

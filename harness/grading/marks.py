@@ -1,0 +1,232 @@
+"""The parts of checked answers, the mistakes that a class has in common, and points.
+
+Nothing is judged, run or read here but the file of weights.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.engine.components import COMPONENTS, INITIALISATION, OPTIMIZER
+from harness.engine.components.contract import part_of
+from harness.engine.components.role import MODEL_CLASS
+from harness.errors import InputError
+from harness.grading.classroom import Record
+from harness.grading.result import Check, Judged
+from harness.report.view import one_line
+
+GLYPHS = {
+    "pass": "✓",
+    "fail": "✗",
+    "error": "!",
+    "inconclusive": "?",
+    "missing": "·",
+    "skipped": "–",
+}
+
+
+MODEL = MODEL_CLASS.name
+
+
+IN_MODEL = frozenset(
+    component.name
+    for component in COMPONENTS
+    for role, _ in component.methods
+    if role is MODEL_CLASS
+)  # what the class has inside
+
+
+PARTS = (*(component.name for component in COMPONENTS), MODEL)
+
+
+# The book's functional form draws its parameters at the top level.
+FUNCTIONAL = frozenset(c.name for c in COMPONENTS if c is not INITIALISATION)
+
+
+LONGEST = 400  # characters of what an answer says
+
+
+@dataclass(frozen=True)
+class Roll:
+    """All that a report of checked answers shows.
+
+    `weights` are the points of each part, None where nobody said; `isolation` are the sentences
+    about what held and what did not.
+    """
+
+    records: Sequence[Record]
+    seed: int
+    hints: int = 1
+    weights: Mapping[str, float] | None = None
+    isolation: tuple[Sequence[str], Sequence[str]] = ((), ())
+
+    @property
+    def check(self) -> Check:
+        """The answers as `grade` knows them."""
+        return Check([record.checked for record in self.records], self.seed)
+
+
+def said(text: object) -> str:
+    """Text of an answer on one line, no longer than a reader wants."""
+    line = one_line(text)
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def parts(record: Record) -> dict[str, str]:
+    """The status of each part of an answer: of its components that stand for it, the worst."""
+    found: dict[str, list[str]] = {}
+    for component in record.checked.components:
+        found.setdefault(part_of(component.name), []).append(component.status)
+    order = ("fail", "error", "inconclusive", "pass", "skipped", "missing")
+    return {part: min(statuses, key=order.index) for part, statuses in found.items()}
+
+
+@dataclass
+class Cluster:
+    """Answers that make the same mistake: where, which, in words, and who."""
+
+    part: str
+    cause: str
+    what: str
+    members: list[Record] = field(default_factory=list)
+
+    def title(self, total: int) -> str:
+        """Such as "14 of 60 diverge at sgd: sgd.ignores-batch-size"."""
+        count = len(self.members)
+        verb = "diverges" if count == 1 else "diverge"
+        if not self.part:
+            return f"{count} of {total} could not be judged in full: {self.cause}"
+        return f"{count} of {total} {verb} at {self.part}: {self.cause}"
+
+
+def clusters(records: Iterable[Record]) -> list[Cluster]:
+    """The mistakes of a class, the most frequent first."""
+    found: dict[tuple[str, str, str], Cluster] = {}
+    for record in records:
+        for part, cause, what in dict.fromkeys(mistakes_of(record)):
+            # the same words too: one exception may come of several mistakes
+            cluster = found.setdefault((part, cause, what), Cluster(part, cause, what))
+            if not any(member is record for member in cluster.members[-1:]):
+                cluster.members.append(record)
+    return sorted(found.values(), key=lambda cluster: (-len(cluster.members), cluster.part))
+
+
+def mistakes_of(record: Record) -> Iterator[tuple[str, str, str]]:
+    """Part, cause and words of each fault of an answer; no part where the file is at fault."""
+    for component in record.checked.components:
+        if component.status in {"fail", "error"}:
+            yield part_of(component.name), _cause(component), said(component.what)
+    if record.checked.error:
+        yield "", said(record.checked.error["type"]), said(record.checked.error["message"])
+
+
+def _cause(component: Judged) -> str:
+    """The cause by its id, or else what was seen: the exception, or the stage."""
+    if component.cause:
+        return causes_of(component)
+    if component.status == "error":
+        return f"raises {component.raised}" if component.raised else said(component.message)
+    stage = (component.first_divergence or {}).get("stage")
+    return f"first at the {stage}, by no known mistake" if stage else "by no known mistake"
+
+
+def causes_of(component: Judged) -> str:
+    """The mistake by its id; "a or b" where nothing tells which of them it is."""
+    return said(" or ".join(component.causes))
+
+
+def read_weights(path: Path) -> dict[str, float]:
+    """The points of each part from a TOML file with a table `weights`; InputError where it is not.
+
+    [weights]
+    squared_loss = 2
+    train = 3
+    """
+    try:
+        found = tomllib.loads(path.read_text("utf-8")).get("weights")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML: {one_line(error)}.") from None
+    if not isinstance(found, dict) or not found:
+        raise InputError(f"{path} has no table [weights]; write lines such as `sgd = 2` below one.")
+    for name, points in found.items():
+        if isinstance(points, bool) or not isinstance(points, (int, float)) or not points >= 0:
+            raise InputError(f"{path}: {one_line(name)} should be points, a number from 0 on.")
+        if name not in PARTS:
+            known = ", ".join(PARTS)
+            raise InputError(f"{path}: there is no part {one_line(name)}; take some of {known}.")
+    return {name: float(points) for name, points in found.items()}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The points of one part of an answer."""
+
+    part: str
+    status: str
+    score: float
+    most: float
+
+
+def marks(record: Record, weights: Mapping[str, float] | None) -> list[Mark]:
+    """Points by part: all of them for one that passes, none for any other.
+
+    Without weights each part counts 1: those of the book's functional or object form, whichever an
+    answer has, and what else there is. With them, the class stands for the parts inside it.
+    """
+    statuses = parts(record)
+    if weights is None:
+        weights = dict.fromkeys(_expected(statuses), 1.0)
+    found = {part: _status(part, statuses) for part in weights}
+    return [
+        Mark(part, found[part], points if found[part] == "pass" else 0.0, points)
+        for part, points in weights.items()
+    ]
+
+
+def _expected(statuses: Mapping[str, str]) -> list[str]:
+    """The parts that an answer is marked by where nobody said which."""
+    unknown = [part for part in statuses if part not in PARTS]
+    if unknown:
+        return unknown
+    form = {MODEL, OPTIMIZER.name} if is_there(statuses.get(MODEL)) else FUNCTIONAL
+    return [part for part in PARTS if part in form or is_there(statuses.get(part))]
+
+
+def _status(part: str, statuses: Mapping[str, str]) -> str:
+    part = part_of(part)
+    status = statuses.get(part, "missing")
+    if part in IN_MODEL and not is_there(status):
+        return statuses.get(MODEL, status)
+    return status
+
+
+def is_there(status: str | None) -> bool:
+    """Whether an answer has a part that was judged."""
+    return status not in {None, "missing", "skipped"}
+
+
+def tally(records: Iterable[Record]) -> tuple[list[str], dict[str, list[int]]]:
+    """Statuses that occur, and for each part how many answers have each of them."""
+    found: dict[str, Counter[str]] = {}
+    for record in records:
+        for part, status in parts(record).items():
+            found.setdefault(part, Counter())[status] += 1
+    heads = [status for status in GLYPHS if any(counts[status] for counts in found.values())]
+    return heads, {part: [counts[head] for head in heads] for part, counts in found.items()}
+
+
+def total(found: Iterable[Mark]) -> tuple[float, float]:
+    """Points that were earned, and that could have been."""
+    scores = [(mark.score, mark.most) for mark in found]
+    return sum(score for score, _ in scores), sum(most for _, most in scores)
+
+
+def marks_of(roll: Roll, record: Record) -> list[Mark]:
+    """The points of an answer by the weights of its report."""
+    return marks(record, roll.weights)

@@ -1,0 +1,139 @@
+"""A finding about a component in the words of the contract: what went wrong, and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import NoneType
+from typing import Any
+
+from harness.diagnosis.finding import Cause, Finding
+from harness.engine.trace import Raised
+from harness.exercises import catalogue
+from harness.grading.result import Judged, Status
+from harness.mistakes.catalogue import named
+from harness.mistakes.mistake import Mistake
+
+
+def of_exercise(name: str, found: catalogue.Verdict, line: int | None) -> Judged:
+    """What the verdict on an exercise says, in the words of the contract."""
+    if found.passed:
+        return Judged(name, "pass", line=line, message=found.message)
+    statuses: dict[str | None, Status] = {"missing": "missing", "raises": "error"}
+    status = statuses.get(found.fault, "fail")
+    cause = {"id": f"{name}.{found.fault}", "evidence": found.message}
+    return Judged(
+        name,
+        status,
+        "different" if status == "fail" else None,
+        cause=None if status == "missing" else cause,
+        line=line,
+        message=found.message,
+        hint=found.hint,
+    )
+
+
+def not_from_scratch(component: str, found: dict[str, Any], line: int) -> Judged:
+    """A component that uses the built-in that it is meant to replace."""
+    mistake = named("not-from-scratch")
+    evidence = f"uses {found['name']}, which it is meant to replace"
+    return Judged(
+        component,
+        "fail",
+        cause={"id": mistake.id, "evidence": evidence},
+        line=int(found["line"] or line),
+        message=evidence,
+        hint=mistake.hint,
+        what=mistake.what,
+        fix=mistake.fix,
+    )
+
+
+def described(component: str, finding: Finding, line: int) -> Judged:
+    """A finding in the words of the contract."""
+    if finding.passed:
+        return Judged(component, "pass", finding.level, line=line, message=_agreement(finding))
+    raised, first = finding.raised, finding.first
+    if first:
+        found = Judged(
+            component, "fail", "different", first.to_dict(), line=line, message=first.message
+        )
+    elif raised:
+        found = of_raised(component, raised, line)
+    else:
+        reasons = [verdict.reason for verdict in finding.verdicts if verdict.reason]
+        reason = reasons[0] if reasons else "nothing was compared"
+        return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
+    advice = "" if first or not raised else advice_on(raised)
+    helped = _explained(finding.cause, found.message, advice) if finding.cause else {"hint": advice}
+    measured = f" ({'; '.join(finding.measured)})" if finding.measured else ""
+    message = f"{found.message}{measured}"
+    return replace(found, message=message, stages=list(finding.stages), **helped)
+
+
+def of_raised(component: str, raised: Raised, line: int) -> Judged:
+    """A component that raised; to return something else than asked is no exception of theirs."""
+    line = raised.line or line
+    if raised.returned:
+        message = raised.message.replace("NoneType", "None")
+        return Judged(component, "error", line=line, message=message)
+    message = f"raises {raised.kind}: {raised.message}"
+    return Judged(component, "error", line=line, message=message, raised=raised.kind)
+
+
+def advice_on(raised: Raised) -> str:
+    """Where to look after an exception that no known mistake explains; mostly nothing."""
+    if raised.returned == NoneType.__name__:
+        return "Does the function end with a `return`?"
+    return next((advice for words, advice in _ADVICE.items() if words in raised.message), "")
+
+
+# By the words of torch and Python, which say no more of what they raise.
+_ADVICE = {
+    "only for scalar outputs": "`backward()` starts from a single number: which number should it "
+    "be, when there is a loss for each example?",
+    "does not have a grad_fn": "Print `requires_grad` of each parameter and `grad_fn` of the loss: "
+    "where does the chain from one to the other end?",
+    "'NoneType'": "Something is None in this line. Print it just before: was a gradient never "
+    "computed, or does a function end without `return`?",
+    "shapes cannot be multiplied": "Print the shapes of both factors just before this line.",
+    "must match the size of tensor": "Print the shapes of both sides just before this line.",
+}
+
+
+def _explained(cause: Cause, said: str, advice: str) -> dict[str, Any]:
+    """The cause and what helps; of mistakes that cannot be told apart, all of them.
+
+    Where all that is known of a cause is the exception, `said` tells it, and `advice` helps.
+    """
+    any_exception = cause.id == "model.raises"
+    evidence = said if any_exception else cause.evidence
+    advice = advice if any_exception else ""
+    mistakes = [named(id_) for id_ in (cause.id, *cause.also)]
+    names = " or ".join(map(_in_words, mistakes))
+    apart = f"; it is {names}, which cannot be told apart here" if cause.also else ""
+    return {
+        "cause": {"id": cause.id, "evidence": f"{evidence}{apart}"},
+        "hint": advice or _either([(mistake, mistake.hint) for mistake in mistakes]),
+        "what": _either([(mistake, mistake.what) for mistake in mistakes]),
+        "fix": _either([(mistake, mistake.fix) for mistake in mistakes]),
+        "also": list(cause.also),
+    }
+
+
+def _either(texts: Sequence[tuple[Mistake, str]]) -> str:
+    """What is said of one mistake; of several, what is said of each."""
+    if len({text for _, text in texts}) == 1:
+        return texts[0][1]
+    return " ".join(f"If it is {_in_words(mistake)}: {text}" for mistake, text in texts)
+
+
+def _in_words(mistake: Mistake) -> str:
+    """Such as “shuffle once”, of data.shuffle-once."""
+    return f"\u201c{mistake.id.rpartition('.')[2].replace('-', ' ')}\u201d"
+
+
+def _agreement(finding: Finding) -> str:
+    steps = sum(verdict.steps for verdict in finding.verdicts)
+    words = {"identical": "to the bit", "rounding": "within rounding"}
+    return f"agrees {words.get(finding.level, 'up to its convention')} on all {steps} steps asked"
