@@ -11,14 +11,14 @@ from importlib import import_module
 
 # Where each public name lies, and what it is called there if otherwise.
 _HOMES = {
-    "cases": "harness.engine.case:named",
+    "cases": "harness.pairs.catalogue:named",
     "compare": "harness.diagnosis.finding",
     "Comparison": "harness.engine.comparison",
-    "Case": "harness.engine.case",
+    "Case": "harness.pairs.linear:LinearCase",
     "Recipe": "harness.engine.recipe",
     "Convention": "harness.engine.recipe",
-    "SCRATCH": "harness.engine.recipe",
-    "BUILTIN": "harness.engine.recipe",
+    "SCRATCH": "harness.pairs.linear",
+    "BUILTIN": "harness.pairs.linear",
     "InputError": "harness.errors",
     "duel": "harness.bench.paired",
     "Plan": "harness.bench.paired",

@@ -95,7 +95,7 @@ class Record:
 
 def gradients_of_rows(stack: Stack) -> Tensor:
     """The gradient of each row's squared error: (steps, rows, d + 1), float64."""
-    residual = 2 * (stack.prediction.double() - stack.y.double())
+    residual = 2 * (stack.prediction.double() - stack.y.double().flatten(1))
     design = torch.cat((stack.X.double(), torch.ones_like(residual)[..., None]), 2)
     return residual[..., None] * design
 

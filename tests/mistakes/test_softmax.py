@@ -17,7 +17,6 @@ from harness.mistakes.softmax import MISTAKES, predicts
 from harness.pairs.linear import SCRATCH
 
 STAGES = ("prediction", "loss", "gradient")
-PIECES = {"softmax_regression": "model", "cross_entropy": "loss", "accuracy": "accuracy"}
 FORMS = [
     pytest.param(mistake, form, id=f"{mistake.id}: {form.name}")
     for mistake in MISTAKES
@@ -25,13 +24,6 @@ FORMS = [
 ]
 TRAINED = [mistake for mistake in MISTAKES if mistake.first_stage != "none"]
 TRAINED_FORMS = [param for param in FORMS if param.values[0] in TRAINED]
-
-
-@dataclasses.dataclass(frozen=True)
-class Classifying(Recipe):
-    """A recipe with an accuracy."""
-
-    accuracy: Any = scratch.accuracy
 
 
 class Linear(Functional):
@@ -48,7 +40,8 @@ class Linear(Functional):
 def base_of(form, net, loss):
     """Return a recipe of right pieces, of which only model, loss and accuracy are used here."""
     held = {f.name: getattr(SCRATCH[form], f.name) for f in dataclasses.fields(Recipe)}
-    return Classifying(**{**held, "model": partial(Linear, net), "loss": loss})
+    pieces = {"model": partial(Linear, net), "loss": loss, "metric": scratch.accuracy}
+    return Recipe(**{**held, **pieces})
 
 
 BASES = {
@@ -144,7 +137,8 @@ def test_a_form_changes_one_piece(mistake, form):
             for field in dataclasses.fields(base)
             if getattr(base, field.name) is not getattr(wrong, field.name)
         ]
-        assert changed == [PIECES[mistake.component]]
+        piece = mistake.component.piece if mistake.component else "metric"
+        assert changed == [piece]
 
 
 @pytest.mark.parametrize(("mistake", "form"), TRAINED_FORMS)
@@ -220,7 +214,7 @@ def test_mistakes_can_be_told_apart(base):
 def test_a_wrong_accuracy_is_another_number():
     """Or raises, where there are not as many examples as classes."""
     mistake = named("softmax.accuracy-axis")
-    by_rows, of_all = (form.make(BASES["logits"]).accuracy for form in mistake.forms)
+    by_rows, of_all = (form.make(BASES["logits"]).metric for form in mistake.forms)
     y_hat, y = (
         torch.tensor([[0.0, 1.0, 0.5], [0.0, 0.1, 0.2], [9.0, 8.0, 7.0]]),
         torch.tensor([1, 2, 0]),
