@@ -22,24 +22,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.bench.bench import (
-    SOUND,
-    Bench,
-    Entry,
-    Maker,
-    Timer,
-    check_device,
-    control_experiment,
-    epoch,
-    iterator,
-    measure,
-    plain,
-    select,
-    setting,
-    threads,
-)
+from harness.bench.bench import Bench, check_device, measure, threads
+from harness.bench.control import control_experiment
+from harness.bench.entries import Entry, Maker, epoch, iterator, plain, select, setting
 from harness.bench.paired import Plan, Prepared, duel
 from harness.bench.peak import peaks
+from harness.bench.timer import SOUND, Timer
 from harness.bench.variants import FORM, PermutedOnce, Variant, short_name
 from harness.engine.comparison import CaseComparison
 from harness.engine.recipe import Recipe, Side

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.output import add_output, console_on
+from harness.cli.output import SUFFIXES, add_output, console_on
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -158,5 +158,4 @@ def print_report(found: dict[str, Any], form: str) -> None:
         for line in files.summary_lines(found):
             console.print(line, markup=False, highlight=False)
         return
-    render = {"json": files.to_json, "markdown": files.to_markdown, "csv": files.to_csv}
-    sys.stdout.write(render[form](found))
+    sys.stdout.write(files.RENDERERS[SUFFIXES[form]](found))

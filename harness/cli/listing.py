@@ -128,12 +128,12 @@ def _list_proof(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from harness.report import files
-    from harness.selftest import proof
+    from harness.selftest import page, proof, trials
 
     seeds = proof.SEEDS if arguments.seeds is None else arguments.seeds
     if seeds < 1:
         raise InputError(f"--seeds {seeds}: give a number from 1 on.")
-    corpus = proof.folder(arguments.id)
+    corpus = trials.folder(arguments.id)
     if arguments.write:
         files.check_writable(arguments.write.parent)
     if corpus is None:
@@ -142,12 +142,12 @@ def _list_proof(arguments: argparse.Namespace) -> int:
         task = bar.add_task("", total=None)
         found = proof.prove(corpus, seeds, lambda what: bar.update(task, description=what))
     if arguments.write:
-        arguments.write.write_text(proof.page(found), "utf-8")
+        arguments.write.write_text(page.page(found), "utf-8")
     if arguments.format == "json":
         import json
 
         print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         return found.exit_status
-    for line in proof.lines(found):
+    for line in page.lines(found):
         print(line)
     return found.exit_status

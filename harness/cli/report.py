@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.bench import print_bench
 from harness.cli.compare import print_report
-from harness.cli.output import add_output
+from harness.cli.output import SUFFIXES, add_output
 from harness.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _report_bench(found: Any, arguments: argparse.Namespace) -> int:
     """Render a benchmark again, or hold two of them together."""
-    from harness.bench import report
+    from harness.bench import differences, report
     from harness.report import files
 
     old = report.validate(found, arguments.file)
@@ -55,10 +55,7 @@ def _report_bench(found: Any, arguments: argparse.Namespace) -> int:
         return 0
     if arguments.out:
         raise InputError("--out goes with one report; two are only printed.")
-    moved = report.differences(old, report.validate(files.load(arguments.new), arguments.new))
-    render = {
-        "json": report.differences_json,
-        "csv": report.differences_csv,
-    }.get(arguments.format, report.differences_markdown)
+    moved = differences.differences(old, report.validate(files.load(arguments.new), arguments.new))
+    render = differences.RENDERERS[SUFFIXES.get(arguments.format, "md")]
     sys.stdout.write(render(moved))
     return 0

@@ -14,7 +14,7 @@ import math
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,8 @@ from harness.report.view import (
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
+
+Renderers = Mapping[str, Callable[[Report], str]]  # by the suffix of the file that it makes
 
 SCHEMA = "svb.compare/1"
 WIDE = 118  # columns of a terminal in which the table shows what was allowed as well
@@ -112,8 +114,15 @@ def write(report: Report, out: str | Path) -> dict[str, Path]:
     Everything is rendered before the first file is touched; `InputError` where `out` is no folder.
     """
     _validate(report, "the report")
+    return write_rendered("report", report, RENDERERS, out)
+
+
+def write_rendered(
+    stem: str, report: Report, renderers: Renderers, out: str | Path
+) -> dict[str, Path]:
+    """Writes what every renderer makes of a report into `out`; returns the paths by suffix."""
     return write_all(
-        {f"report.{suffix}": render(report) for suffix, render in RENDERERS.items()}, out
+        {f"{stem}.{suffix}": render(report) for suffix, render in renderers.items()}, out
     )
 
 
@@ -229,22 +238,29 @@ def to_frame(report: Report) -> pd.DataFrame:
     return pd.DataFrame(list(_rows(report)), columns=list(COLUMNS)).astype(numbers)
 
 
-def to_json(report: Report) -> str:
-    """The report itself, with numbers that are not finite as strings."""
+def to_json(report: Mapping[str, object]) -> str:
+    """A report of any schema itself, with numbers that are not finite as strings."""
     return json.dumps(finite(report), indent=1, allow_nan=False) + "\n"
 
 
 def to_csv(report: Report) -> str:
-    """The rows of `to_frame`; text that a spreadsheet would run as a formula is quoted with '."""
+    """The rows of `to_frame`."""
+    return csv_text(COLUMNS, _rows(report))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows as CSV under a line of heads; what a row lacks is empty, what has no column left out.
+
+    Text that a spreadsheet would run as a formula is quoted with '.
+    """
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: cell(value) for key, value in row.items()} for row in _rows(report))
+    writer.writerows({key: _cell(row.get(key)) for key in columns} for row in rows)
     return out.getvalue()
 
 
-def cell(value: object) -> object:
-    """A value for a CSV file; text that a spreadsheet would run as a formula is quoted with '."""
+def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = one_line(value)
@@ -357,7 +373,7 @@ def _short(stage: dict[str, str], *, allowed: bool) -> str:
     if stage["level"] in ("", "identical"):
         return GLYPHS.get(stage["level"], ABSENT)
     glyph = GLYPHS.get(stage["level"], "?")
-    return f"{glyph} {stage['short']}" if allowed else glyph + stage["short"].split(" of ")[0]
+    return f"{glyph} {stage['short']}" if allowed else glyph + stage["short_gap"]
 
 
 def _markdown(value: object) -> str:
@@ -388,4 +404,4 @@ def templates(*, html: bool) -> Environment:
     return environment
 
 
-RENDERERS = {"json": to_json, "md": to_markdown, "csv": to_csv, "html": to_html}
+RENDERERS: Renderers = {"json": to_json, "md": to_markdown, "csv": to_csv, "html": to_html}

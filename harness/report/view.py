@@ -159,6 +159,7 @@ def stage_texts(found: object, why: object = None) -> dict[str, str]:
     return {
         "level": one_line(stage.get("level") or ""),
         "gap": _of(stage.get("max_gap"), stage.get("allowed"), gap_text),
+        "short_gap": gap_text(stage.get("max_gap"), digits=0),
         "short": _of(stage.get("max_gap"), stage.get("allowed"), lambda v: gap_text(v, digits=0)),
         "ulps": _of(stage.get("max_gap_ulps"), stage.get("allowed_ulps"), _ulps),
         "message": one_line(message),

@@ -325,10 +325,10 @@ class Siege:
                 words, stdout=printed, stderr=subprocess.PIPE, text=True, start_new_session=True
             )
             try:
-                said = _until_it_judges(process)
-                started = time.monotonic()
+                _until_it_judges(process)
+                started, said = time.monotonic(), ""
                 with suppress(subprocess.TimeoutExpired):
-                    said += process.communicate(timeout=moment)[1]
+                    said = process.communicate(timeout=moment)[1]
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
@@ -336,15 +336,12 @@ class Siege:
         return process.returncode, time.monotonic() - started, said
 
 
-def _until_it_judges(process: subprocess.Popen[str]) -> str:
-    """What it says before: the last line tells of the isolation."""
-    assert process.stderr is not None
-    said = ""
-    for line in process.stderr:
-        said += line
-        if line.startswith("isolation:"):
-            break
-    return said
+def _until_it_judges(process: subprocess.Popen[str]) -> None:
+    """Wait until its warm process forks for an answer, or it has ended."""
+    with suppress(psutil.Error):
+        command = psutil.Process(process.pid)
+        while process.poll() is None and not any(one.children() for one in command.children()):
+            time.sleep(0.02)
 
 
 def _printed(out: Path) -> list[tuple[str, str]]:

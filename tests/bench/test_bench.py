@@ -8,27 +8,25 @@ from typing import Any
 import pytest
 import torch
 
-from harness.bench import bench
-from harness.bench.bench import (
+from harness.bench import bench, control
+from harness.bench.bench import Bench, anatomy, check_device, measure, plan_of, threads
+from harness.bench.control import busy_loops, control_experiment
+from harness.bench.entries import (
     COMPONENTS,
     SETTINGS,
-    Bench,
     Entry,
-    Row,
-    Timer,
-    anatomy,
-    busy_loops,
-    check_device,
-    control_experiment,
+    backward,
     entries,
-    measure,
+    epoch,
+    iterator,
     plain,
-    plan_of,
     select,
     setting,
-    threads,
+    step,
+    update,
 )
 from harness.bench.paired import Duel, Plan, Prepared
+from harness.bench.timer import Row, Timer, engine_rows
 from harness.bench.variants import FORM, short_name
 from harness.errors import InputError
 from harness.pairs.linear import BUILTIN, SCRATCH
@@ -84,7 +82,7 @@ def test_both_sides_are_given_the_same_inputs(name):
     assert not torch.equal(piece.call(piece.fresh()), piece.call(piece.fresh()))
 
 
-@pytest.mark.parametrize("make", [bench.backward, bench.update, bench.step, bench.epoch])
+@pytest.mark.parametrize("make", [backward, update, step, epoch])
 def test_both_sides_do_the_same_to_their_parameters(make, monkeypatch):
     sides = []
     build = type(SUBJECT).build
@@ -113,7 +111,7 @@ def test_an_iterator_is_timed_over_a_whole_epoch():
                 yield torch.ones(1), torch.ones(1)
 
     recipe = replace(SUBJECT, batches=lambda *_: Counting())
-    run: Any = bench.iterator(recipe, CASE, CASE.data())
+    run: Any = iterator(recipe, CASE, CASE.data())
     run()
     run()
     assert Counting.served == 14
@@ -219,7 +217,7 @@ def test_after_the_deadline_nothing_begins():
     timer = Timer(REFERENCE, "cpu", TINY, deadline=-math.inf)
     row = timer.row(Entry(CASE, "epoch", "e", plain(SUBJECT), plain(REFERENCE)))
     assert (row.found, row.agreement) == (None, "not compared")
-    assert bench.engine_rows(timer, SUBJECT) == []
+    assert engine_rows(timer, SUBJECT) == []
     assert Bench("cpu", 1, 0, TINY, rows=[row]).exit_status == 3  # nothing could be timed
 
 
@@ -264,7 +262,7 @@ def test_a_noisy_control_widens_the_margin(pairs, margin):
 
 def test_the_experiment_counts_its_verdicts(monkeypatch):
     outcomes = iter([[(1, 1)], [(1, 2)], [(3, 1)], [(1, 1)], [(1.0, 1.01), (1.0, 1.2)]])
-    monkeypatch.setattr(bench, "control", lambda plan: made(next(outcomes)))
+    monkeypatch.setattr(control, "control", lambda plan: made(next(outcomes)))
     found = control_experiment(5, TINY)
     assert (found["false"], found["tie"], found["unclear"]) == (2, 2, 1)
     assert (found["faster"], found["slower"], found["busy"]) == (1, 1, 0)

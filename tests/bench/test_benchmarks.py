@@ -6,8 +6,10 @@ its two smaller settings; sweeps over sizes, memory and torch's options are left
 
 import pytest
 
-from harness.bench.bench import CONTROL, SETTINGS, Timer, entries
+from harness.bench.control import CONTROL
+from harness.bench.entries import SETTINGS, entries
 from harness.bench.paired import Plan
+from harness.bench.timer import Timer
 from harness.bench.variants import FORM
 from harness.pairs.linear import BUILTIN, SCRATCH
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.bench.bench import setting
+from harness.bench.entries import setting
 from harness.bench.peak import added, added_on_device, peaks
 
 needs_proc = pytest.mark.skipif(

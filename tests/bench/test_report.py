@@ -12,30 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bench import report as bench_report
-from harness.bench.bench import COMPONENTS, Bench, Entry, Row, plain, setting
-from harness.bench.paired import Duel, Plan
-from harness.bench.report import (
+from harness.bench.bench import Bench
+from harness.bench.differences import (
     differences,
     differences_csv,
-    differences_json,
     differences_markdown,
-    duration,
-    interval,
-    said,
-    sentence,
-    sizes,
-    summary_lines,
-    to_csv,
-    to_html,
-    to_markdown,
-    to_table,
-    validate,
-    warnings,
 )
+from harness.bench.entries import COMPONENTS, Entry, plain, setting
+from harness.bench.paired import Duel, Plan
+from harness.bench.report import summary_lines, to_csv, to_html, to_markdown, to_table, validate
+from harness.bench.timer import Row
 from harness.bench.variants import FORM
+from harness.bench.view import duration, interval, said, sentence, sizes, warnings
 from harness.cli import main
 from harness.errors import InputError
-from harness.pairs.linear import BUILTIN, SCRATCH
+from harness.report import files
 
 CASE = setting("small", 40, 2, 10)
 EVIL = "<script>alert(1)</script>|`x`\x1b[31m"
@@ -348,7 +339,7 @@ def test_two_runs_by_the_command(report, tmp_path, capsys):
     assert "7 rows in both: 7 slower." in capsys.readouterr().out
     assert main([*words, "--format", "json"]) == 0
     found = differences(report, slower(report, 2))
-    assert capsys.readouterr().out == differences_json(found)
+    assert capsys.readouterr().out == files.to_json(found)
     assert main([*words, "--format", "csv"]) == 0
     assert capsys.readouterr().out == differences_csv(found)
     assert main([*words, "--out", str(tmp_path)]) == 2

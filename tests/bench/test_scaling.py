@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bench import scaling
-from harness.bench.bench import epoch, iterator, plain, setting
+from harness.bench.entries import epoch, iterator, plain, setting
 from harness.bench.paired import Duel, Plan
 from harness.bench.scaling import Sweep, Wanted, crossover, run, run_all, stream, sweeps
 from harness.bench.variants import FORM

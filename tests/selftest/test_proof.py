@@ -13,8 +13,10 @@ from harness.cli import main
 from harness.errors import InputError
 from harness.mistakes.catalogue import MISTAKES, named
 from harness.mistakes.mistake import Form
-from harness.selftest import proof
-from harness.selftest.proof import Measure, Proof, page, prove
+from harness.selftest import page as page_module
+from harness.selftest import proof, trials
+from harness.selftest.page import page
+from harness.selftest.proof import Measure, Proof, prove
 from harness.selftest.robustness import Held, Killed, Ordeal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,17 +179,17 @@ def test_each_total_of_the_ordeal_has_a_floor(few, what):
     assert broken.exit_status == 1
     assert sound.to_dict()["ordeal"] == []
     assert "Not as stated: none." in page(sound)
-    assert sum("not as stated" in line for line in proof.lines(sound)) == 0
+    assert sum("not as stated" in line for line in page_module.lines(sound)) == 0
     for fault in broken.ordeal.faults:
         assert f"- {fault}\n" in page(broken)
-        assert f"not as stated: {fault}" in proof.lines(broken)
+        assert f"not as stated: {fault}" in page_module.lines(broken)
 
 
 def test_what_was_not_there_to_be_tried_is_said(few):
     """Without such a folder its totals are left out; without any corpus there is no ordeal."""
     found = with_ordeal(few, hostile=(), untried=("hostile/manifest.toml",))
     assert not {"forged verdicts", "hostile or broken as stated"} & {m.what for m in found.measures}
-    assert "not tried: there is no hostile/manifest.toml" in proof.lines(found)
+    assert "not tried: there is no hostile/manifest.toml" in page_module.lines(found)
     assert "- not tried: there is no hostile/manifest.toml" in page(found)
     assert few.ordeal is None
     assert few.to_dict()["ordeal"] is None
@@ -203,7 +205,7 @@ def test_the_ordeal_is_for_all_mistakes(monkeypatch, corpus):
         return SOUND
 
     monkeypatch.setattr(proof, "endure", endured)
-    monkeypatch.setattr(proof, "_everything", lambda *_: [])
+    monkeypatch.setattr(proof, "everything", lambda *_: [])
     assert prove(corpus, 1, mistakes=FEW).ordeal is None
     assert prove(None, 1).ordeal is None
     assert not asked
@@ -265,16 +267,16 @@ def test_a_folder_without_answers(tmp_path):
     with pytest.raises(InputError, match="holds no answers"):
         prove(tmp_path, 1, mistakes=[named("loss.no-half")])
     with pytest.raises(InputError, match="is no folder"):
-        proof.folder(str(tmp_path / "nowhere"))
-    assert proof.folder(str(tmp_path)) == tmp_path
+        trials.folder(str(tmp_path / "nowhere"))
+    assert trials.folder(str(tmp_path)) == tmp_path
 
 
 def test_the_checkouts_own_corpus_is_taken(monkeypatch, tmp_path):
     """Where the command is run in a checkout; elsewhere there is none."""
     monkeypatch.chdir(ROOT)
-    assert proof.folder(None) == Path("tests/corpus")
+    assert trials.folder(None) == Path("tests/corpus")
     monkeypatch.chdir(tmp_path)
-    assert proof.folder(None) is None
+    assert trials.folder(None) is None
 
 
 def test_every_mistake_of_an_optimizer_has_independent_forms():
@@ -286,7 +288,7 @@ def test_every_mistake_of_an_optimizer_has_independent_forms():
         assert sum(path.parent.name == folder for path in files) >= proof.INDEPENDENT, folder
     trees = {ast.dump(ast.parse(path.read_text("utf-8"))) for path in files}
     assert len(trees) == len(files)
-    right = [proof._rule(path).name for path in files if path.parent.name == "right"]
+    right = [trials._rule(path).name for path in files if path.parent.name == "right"]
     assert {*right} == {"sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamw"}
 
 
@@ -360,7 +362,7 @@ def test_the_judge_is_right():
     own test.
     """
     found = prove(CORPUS, 1, mistakes=list(MISTAKES.values()))
-    assert missed(found) == set(), [proof.described(trial) for trial in found.faults]
+    assert missed(found) == set(), [page_module.described(trial) for trial in found.faults]
     assert isinstance(found, Proof)
     assert len(found.trials) > 700
     assert min(row.independent for row in found.rows) >= proof.INDEPENDENT
