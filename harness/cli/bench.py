@@ -74,30 +74,30 @@ def run(arguments: argparse.Namespace) -> int:
 
     out = arguments.out or Path("reports") / "bench"
     files.check_writable(out)
-    wanted = scaling.Wanted.of(arguments)
+    request = scaling.Wanted.of(arguments)
     # no refreshing by itself: that would be a second thread beside what is timed
     columns, console = TextColumn("{task.description}", markup=False), console_on(sys.stderr)
     with Progress(columns, console=console, transient=True, auto_refresh=False) as bar:
         task = bar.add_task("", total=None)
         bench = scaling.run_all(
-            wanted, lambda what: bar.update(task, description=what, refresh=True)
+            request, lambda what: bar.update(task, description=what, refresh=True)
         )
-    found = bench.to_dict()
-    written = report.write(found, out)
-    print_bench(found, arguments.format)
+    document = bench.to_dict()
+    written = report.write(document, out)
+    print_bench(document, arguments.format)
     print(f"report: {written['html']}", file=sys.stderr)
     return bench.exit_status
 
 
-def print_bench(found: dict[str, Any], form: str) -> None:
+def print_bench(document: dict[str, Any], form: str) -> None:
     """A benchmark on standard output: a table and sentences, or one of the formats."""
     from harness.bench import report
 
     if form != "text":
-        sys.stdout.write(report.RENDERERS[SUFFIXES[form]](found))
+        sys.stdout.write(report.RENDERERS[SUFFIXES[form]](document))
         return
     console = console_on(sys.stdout)
-    if found["rows"]:
-        console.print(report.to_table(found, console.width))
-    for line in report.summary_lines(found):
+    if document["rows"]:
+        console.print(report.to_table(document, console.width))
+    for line in report.summary_lines(document):
         console.print(line, markup=False, highlight=False)

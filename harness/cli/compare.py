@@ -69,10 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
     name, cases = _chosen(arguments)
     out = arguments.out or Path("reports") / name
     files.check_writable(out)
-    comparison = _run(name, cases, printed=not (arguments.case or arguments.data or arguments.pair))
-    found = comparison.to_dict()
-    written = files.write(found, out)
-    print_report(found, arguments.format)
+    comparison = _run(name, cases, printed=not (arguments.case or arguments.data))
+    document = comparison.to_dict()
+    written = files.write(document, out)
+    print_report(document, arguments.format)
     print(f"report: {written['html']}", file=sys.stderr)
     return comparison.exit_status
 
@@ -148,14 +148,14 @@ def _on_table(arguments: argparse.Namespace) -> tuple[str, list[Case]]:
     return table.name, [*on_table(table, chosen)]
 
 
-def print_report(found: dict[str, Any], form: str) -> None:
+def print_report(document: dict[str, Any], form: str) -> None:
     """A comparison on standard output: a table and sentences, or one of the formats."""
     from harness.report import files
 
     if form == "text":
         console = console_on(sys.stdout)
-        console.print(files.to_table(found, console.width))
-        for line in files.summary_lines(found):
+        console.print(files.to_table(document, console.width))
+        for line in files.summary_lines(document):
             console.print(line, markup=False, highlight=False)
         return
-    sys.stdout.write(files.RENDERERS[SUFFIXES[form]](found))
+    sys.stdout.write(files.RENDERERS[SUFFIXES[form]](document))

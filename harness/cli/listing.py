@@ -140,14 +140,14 @@ def _list_proof(arguments: argparse.Namespace) -> int:
         print("no answers at hand: only the catalogue's own forms are tried.", file=sys.stderr)
     with Progress(console=console_on(sys.stderr), transient=True) as bar:
         task = bar.add_task("", total=None)
-        found = proof.prove(corpus, seeds, lambda what: bar.update(task, description=what))
+        result = proof.prove(corpus, seeds, lambda what: bar.update(task, description=what))
     if arguments.write:
-        arguments.write.write_text(page.page(found), "utf-8")
+        arguments.write.write_text(page.page(result), "utf-8")
     if arguments.format == "json":
         import json
 
-        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
-        return found.exit_status
-    for line in page.lines(found):
+        print(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
+        return result.exit_status
+    for line in page.lines(result):
         print(line)
-    return found.exit_status
+    return result.exit_status

@@ -37,18 +37,18 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = files.load(arguments.file)
     if arguments.new or (isinstance(loaded, dict) and loaded.get("schema") == "svb.bench/1"):
         return _report_bench(loaded, arguments)
-    found = files.read(arguments.file)
-    files.write(found, arguments.out or Path(arguments.file).parent)
-    print_report(found, arguments.format)
+    document = files.read(arguments.file)
+    files.write(document, arguments.out or Path(arguments.file).parent)
+    print_report(document, arguments.format)
     return 0
 
 
-def _report_bench(found: Any, arguments: argparse.Namespace) -> int:
+def _report_bench(document: Any, arguments: argparse.Namespace) -> int:
     """Render a benchmark again, or hold two of them together."""
     from harness.bench import differences, report
     from harness.report import files
 
-    old = report.validate(found, arguments.file)
+    old = report.validate(document, arguments.file)
     if arguments.new is None:
         report.write(old, arguments.out or Path(arguments.file).parent)
         print_bench(old, arguments.format)

@@ -76,20 +76,20 @@ class AnswerFile(pytest.File):
             yield ComponentTest.from_parent(
                 self, name="loading", status="error", said=said, line=line
             )
-        for one in checked.components:
-            said = _in_words(one, seed)
+        for component in checked.components:
+            said = _in_words(component, seed)
             yield ComponentTest.from_parent(
-                self, name=one.name, status=one.status, said=said, line=one.line
+                self, name=component.name, status=component.status, said=said, line=component.line
             )
 
 
-def _in_words(one: Judged, seed: str) -> str:
+def _in_words(component: Judged, seed: str) -> str:
     """What was found out about a component; where it is wrong, also what helps."""
-    if one.status not in FAILING:
-        return one.message
-    where = f"line {one.line}: " if one.line else ""
-    helps = [f"hint: {one.hint}"] if one.hint else []
-    return "\n".join([f"{where}{one.message}", *helps, seed])
+    if component.status not in FAILING:
+        return component.message
+    where = f"line {component.line}: " if component.line else ""
+    helps = [f"hint: {component.hint}"] if component.hint else []
+    return "\n".join([f"{where}{component.message}", *helps, seed])
 
 
 class ComponentTest(pytest.Item):

@@ -92,14 +92,14 @@ def _subject(returned: object, given: Recipe | None) -> Recipe:
 
     if returned is not None and given is not None:
         pytest.fail("the test returns a recipe and @checks has one: leave one out.", pytrace=False)
-    found = given if returned is None else returned
-    if not isinstance(found, Recipe):
+    recipe = given if returned is None else returned
+    if not isinstance(recipe, Recipe):
         pytest.fail(
-            f"the test returned {found!r}; return a Recipe, such as "
+            f"the test returned {recipe!r}; return a Recipe, such as "
             "dataclasses.replace(SCRATCH['mse'], loss=my_loss).",
             pytrace=False,
         )
-    return found
+    return recipe
 
 
 def _check(subject: Recipe, reference: Recipe | None, case: Case, allow: Collection[str]) -> None:

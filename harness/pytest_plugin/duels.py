@@ -202,5 +202,5 @@ def _interval(stats: dict[str, Any]) -> str:
 def _torch_facts() -> dict[str, object]:
     from harness.report.environment import describe
 
-    found = describe()
-    return {"version": found["torch"], "threads": found["threads"], "cuda": found["cuda"]}
+    facts = describe()
+    return {"version": facts["torch"], "threads": facts["threads"], "cuda": facts["cuda"]}

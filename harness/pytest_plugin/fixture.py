@@ -113,13 +113,13 @@ class DuelFixture:
             if refusal := duels.refusal(name, differ):
                 message = f"the two sides differ, so they are not timed: {refusal}"
                 pytest.fail(message, pytrace=False)
-            found = duels.measure(name, measure) if self.benchmark.enabled else None
-        if found is None:
+            measured = duels.measure(name, measure) if self.benchmark.enabled else None
+        if measured is None:
             duels.untimed.add(name)
             self.benchmark(_once, (first, second)[self.side])
         else:
-            self._replay(found)
-        return found
+            self._replay(measured)
+        return measured
 
     @contextlib.contextmanager
     def _noticed(self) -> Iterator[None]:
