@@ -23,8 +23,8 @@ from harness.bench.timer import Row, Timer, engine_rows
 from harness.bench.variants import (
     FORM,
 )
-from harness.engine.case import Case, devices
-from harness.engine.recipe import BUILTIN, SCRATCH, Recipe
+from harness.engine.case import devices
+from harness.engine.recipe import Recipe
 from harness.errors import InputError
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 from harness.report.environment import describe

@@ -17,7 +17,7 @@ from harness.bench.paired import Duel, Plan, duel
 from harness.bench.variants import (
     FORM,
 )
-from harness.engine.recipe import SCRATCH
+from harness.pairs.linear import SCRATCH
 
 CONTROL = setting("control", 240, 2, 10)  # an epoch of about 1.3 ms
 

@@ -24,18 +24,19 @@ from harness.bench.variants import (
     short_name,
     swaps,
 )
-from harness.engine.case import Case, Data
-from harness.engine.recipe import SCRATCH, Batch, Recipe, Side
+from harness.engine.case import Data
+from harness.engine.recipe import Batch, Recipe, Side
 from harness.errors import InputError
+from harness.pairs.linear import SCRATCH, LinearCase
 from harness.report.view import spaced
 
 Timed = Prepared | Callable[[], object]
-Maker = Callable[[Recipe, Case, Data], Timed]
+Maker = Callable[[Recipe, LinearCase, Data], Timed]
 
 
-def setting(name: str, n: int, d: int, batch_size: int, **more: Any) -> Case:
+def setting(name: str, n: int, d: int, batch_size: int, **more: Any) -> LinearCase:
     """One epoch of so many rows, features and rows a batch."""
-    return Case(
+    return LinearCase(
         name,
         f"n = {spaced(n)}, d = {d}, batch {batch_size}",
         num_examples=n,
@@ -54,27 +55,27 @@ SETTINGS = (
 ONLY_BY_NAME = ("large",)  # takes minutes
 
 
-def _batches(case: Case, data: Data) -> Iterator[Batch]:
+def _batches(case: LinearCase, data: Data) -> Iterator[Batch]:
     """Batches without end, every one a new copy, in equal order for all who ask."""
     generator = torch.Generator().manual_seed(case.seed)
     loader = SCRATCH[FORM].batches(data.features, data.labels, case.batch_size, generator)
     return itertools.chain.from_iterable(itertools.repeat(loader))
 
 
-def iterator(recipe: Recipe, case: Case, data: Data) -> Timed:
+def iterator(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """An epoch of batches, served and dropped; the order is a new one each time."""
     generator = torch.Generator().manual_seed(case.seed)
     loader = recipe.batches(data.features, data.labels, case.batch_size, generator)
     return lambda: deque(loader, maxlen=0)
 
 
-def forward(recipe: Recipe, case: Case, data: Data) -> Timed:
+def forward(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """A prediction, with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
     return Prepared(side.forward, lambda: next(batches)[0])
 
 
-def loss(recipe: Recipe, case: Case, data: Data) -> Timed:
+def loss(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """The loss of a prediction, with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
 
@@ -85,7 +86,7 @@ def loss(recipe: Recipe, case: Case, data: Data) -> Timed:
     return Prepared(lambda batch: side.loss(*batch), fresh)
 
 
-def backward(recipe: Recipe, case: Case, data: Data) -> Timed:
+def backward(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """Old gradients forgotten, new ones computed from a loss with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
 
@@ -96,7 +97,7 @@ def backward(recipe: Recipe, case: Case, data: Data) -> Timed:
     return Prepared(call, lambda: side.training_step(next(batches)))
 
 
-def update(recipe: Recipe, case: Case, data: Data) -> Timed:
+def update(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """Gradients put in place, and the parameters updated from them."""
     side = recipe.build(case, data)
     generator = torch.Generator(data.features.device).manual_seed(case.seed)
@@ -115,13 +116,13 @@ def update(recipe: Recipe, case: Case, data: Data) -> Timed:
     return Prepared(call, fresh)
 
 
-def step(recipe: Recipe, case: Case, data: Data) -> Timed:
+def step(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """A whole step on a batch that is there already: the same iterator for both sides."""
     side, batches = recipe.build(case, data), _batches(case, data)
     return Prepared(side.stepper(), lambda: next(batches))
 
 
-def epoch(recipe: Recipe, case: Case, data: Data) -> Timed:
+def epoch(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     """A whole epoch by the side's own loop, from the initial parameters; made outside the time."""
     return Prepared(Side.fit, lambda: recipe.build(case, data))
 
@@ -144,7 +145,7 @@ class Entry:
     `piece_of` is the side that a swapped piece is taken from, "" where none is swapped.
     """
 
-    setting: Case
+    setting: LinearCase
     group: str
     name: str
     first: Variant
@@ -173,7 +174,7 @@ def plain(recipe: Recipe) -> Variant:
     return Variant(recipe, recipe)
 
 
-def entries(case: Case, subject: Recipe, reference: Recipe) -> list[Entry]:
+def entries(case: LinearCase, subject: Recipe, reference: Recipe) -> list[Entry]:
     """All rows of a setting; beyond the small one only those that tell something new there."""
     mine, theirs = plain(subject), plain(reference)
     found = [

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from harness.engine.components.contract import part_of
@@ -23,7 +21,7 @@ from harness.grading.terminal import (
     plain,
     sentence,
 )
-from harness.report.files import cell
+from harness.report.files import csv_text
 from harness.report.view import finite
 
 
@@ -48,15 +46,7 @@ COLUMNS = (
 def to_csv(roll: Roll) -> str:
     """A row for each component of each answer; for a file that could not be run one row."""
     rows = (row for record in roll.records for row in _rows(record, roll.hints))
-    return _csv(COLUMNS, rows)
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: cell(row.get(key)) for key in columns} for row in rows)
-    return out.getvalue()
+    return csv_text(COLUMNS, rows)
 
 
 def _rows(record: Record, hints: int) -> Iterator[dict[str, object]]:
@@ -89,7 +79,7 @@ def to_grades(roll: Roll) -> str:
         row[:] = [row[0] + score, row[1] + most]
     columns = ("student_id", "raw_score", "score", "max_score")
     rows = ((student, score, score, most) for student, (score, most) in found.items())
-    return _csv(columns, (dict(zip(columns, row, strict=True)) for row in rows))
+    return csv_text(columns, (dict(zip(columns, row, strict=True)) for row in rows))
 
 
 def to_junit(roll: Roll) -> str:

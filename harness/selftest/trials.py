@@ -14,19 +14,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 from harness.diagnosis.finding import Finding, find
-from harness.diagnosis.questions import COMPONENTS, Component, Question, Reply, ask, questions
-from harness.engine.case import Form, UpdateRule
-from harness.engine.recipe import BUILTIN, SCRATCH, ObjectSGD, Recipe
+from harness.engine.case import UpdateRule
+from harness.engine.components import (
+    COMPONENTS,
+    DATA_ITERATOR,
+    OPTIMIZER,
+    Component,
+    Question,
+    Reply,
+)
+from harness.engine.components.contract import TARGETS, targets_of
+from harness.engine.pieces import ObjectSGD
+from harness.engine.recipe import Recipe
 from harness.errors import InputError
-from harness.grading.child import ASKED
-from harness.grading.grade import Checked, Grader, Judged, Submission, afresh
+from harness.grading.grade import Grader, Submission, afresh
+from harness.grading.result import Checked, Judged
 from harness.mistakes.catalogue import named
 from harness.mistakes.mistake import Mistake
+from harness.pairs.linear import BUILTIN, SCRATCH, Form
 from harness.selftest.robustness import cores
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")
@@ -140,8 +150,8 @@ def _made(make: Callable[[Recipe], Recipe | None], right: Recipe) -> Recipe:
     return made
 
 
-def _part(mistake: Mistake) -> Component:
-    assert mistake.component != "any"
+def _part(mistake: Mistake) -> Component[Any]:
+    assert mistake.component is not None
     return mistake.component
 
 
@@ -158,22 +168,22 @@ def _sides(form: Form, rule: UpdateRule) -> tuple[Recipe, Recipe]:
 
 def _found(
     made: Callable[[], Recipe],
-    component: Component,
+    component: Component[Any],
     reference: Recipe,
     form: Form,
     seed: int,
     rule: UpdateRule,
 ) -> Finding:
     """What is found about one component; `made` gives the subject anew, as a new process would."""
-    asked = questions(component, reference, form, seed, rule)
+    asked = component.questions(reference, form, seed, rule)
 
     def replies(shift: int = 0) -> list[tuple[Question, Reply]]:
         subject = made()
-        return [(question, ask(subject, question, shift)) for question in asked]
+        return [(question, component.ask(subject, question, shift)) for question in asked]
 
     mine = replies()
     finding = find(component, mine, made(), reference)
-    if component == "data_iter" and finding.cause and finding.cause.also:
+    if component is DATA_ITERATOR and finding.cause and finding.cause.also:
         return find(component, afresh(mine, replies(shift=1)), made(), reference)
     return finding
 
@@ -204,7 +214,7 @@ def _both_sides(mistakes: Sequence[Mistake], seeds: int) -> Iterator[Variant]:
     """The hand-written side in every component and by every rule that a mistake was tried with."""
     rules = {mistake.where.get("optimizer", UpdateRule()) for mistake in mistakes}
     for rule in sorted(rules | {UpdateRule()}, key=str):
-        components = COMPONENTS if rule.is_plain else ("sgd",)
+        components = COMPONENTS if rule.is_plain else (OPTIMIZER,)
         for form in FORMS if rule.is_plain else FORMS[1:]:
             right, reference = _sides(form, rule)
             for component in components:
@@ -234,7 +244,7 @@ def _found_optimizer(path: Path, rule: UpdateRule, seed: int) -> Finding:
         optimizer = runpy.run_path(str(path))["Optimizer"]
         return replace(right, name=path.stem, optimizer=partial(ObjectSGD, optimizer))
 
-    return _found(made, "sgd", reference, "mse", seed, rule)
+    return _found(made, OPTIMIZER, reference, "mse", seed, rule)
 
 
 def _rule(path: Path) -> UpdateRule:
@@ -284,7 +294,7 @@ def _tried_answer(mistake: str, name: str, path: Path, checked: Checked) -> Tria
         name,
         _stage(path) or named(mistake).first_stage,
         caught=checked.verdict == "fail",
-        component=bool(failed) and all(ASKED[stated] in _parts(one) for one in failed),
+        component=bool(failed) and all(stated in _parts(one) for one in failed),
         stages=tuple(stage for one in failed for stage in one.stages),
         causes=tuple(dict.fromkeys(causes)) if len(causes) == len(failed) else (),
         also=tuple(id_ for one in failed for id_ in one.also),
@@ -301,13 +311,13 @@ def _complaints(checked: Checked) -> str:
     return "; ".join([*parts, *([str(checked.error["message"])] if checked.error else [])])
 
 
-def _stated(path: Path) -> str:
+def _stated(path: Path) -> Component[Any]:
     """The part that is wrong, as the first line of an answer says: `# component: sgd`."""
     first = path.read_text("utf-8").partition("\n")[0]
     stated = first.removeprefix("# component:").strip()
-    if stated not in ASKED:
+    if stated not in TARGETS:
         raise InputError(f"{path}, line 1: {first!r} names no part; write `# component: sgd`.")
-    return stated
+    return TARGETS[stated].component
 
 
 def _stage(path: Path) -> str | None:
@@ -316,9 +326,8 @@ def _stage(path: Path) -> str | None:
     return second.removeprefix("# stage: ") if second.startswith("# stage: ") else None
 
 
-def _parts(judged: Judged) -> set[Component]:
+def _parts(judged: Judged) -> set[Component[Any]]:
     """The parts that a component of an answer stands for; of a class all where none is named."""
-    target = f"{judged.name}.{judged.part}" if judged.part else judged.name
-    if target in ASKED:
-        return {ASKED[target]}
-    return {part for name, part in ASKED.items() if name.startswith(f"{target}.")}
+    return {
+        target.component for target in targets_of(judged.name) if judged.part in ("", target.part)
+    }

@@ -26,6 +26,7 @@ from harness.bench.variants import FORM
 from harness.bench.view import duration, interval, said, sentence, sizes, warnings
 from harness.cli import main
 from harness.errors import InputError
+from harness.pairs.linear import BUILTIN, SCRATCH
 from harness.report import files
 
 CASE = setting("small", 40, 2, 10)

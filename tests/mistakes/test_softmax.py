@@ -3,7 +3,6 @@
 import dataclasses
 from functools import partial
 from itertools import combinations
-from typing import Any
 
 import pytest
 import torch
