@@ -34,6 +34,32 @@ def reach(dotted):
     raise LookupError(dotted)
 
 
+def operations_are_seen():
+    """A mode sees the operations of a vmapped function and of its backward pass, and changes them.
+
+    Nor does it import the compiler for it.
+    """
+    mode = reach("torch.utils._python_dispatch.TorchDispatchMode")
+    tree_map_only = reach("torch.utils._pytree.tree_map_only")
+
+    class Doubled(mode):  # type: ignore[misc, valid-type]
+        @classmethod
+        def _should_skip_dynamo(cls):
+            return False
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            result = func(*args, **(kwargs or {}))
+            if func.overloadpacket is not torch.ops.aten.mul:
+                return result
+            return tree_map_only(torch.Tensor, lambda values: values * 2, result)
+
+    leaf = torch.ones(2, requires_grad=True)
+    with Doubled():
+        product = torch.vmap(lambda x: x * 3)(leaf)
+        (slope,) = torch.autograd.grad(product.sum(), leaf)
+    return product.tolist() == [6.0, 6.0] and slope.tolist() == [6.0, 6.0]
+
+
 def functorch_unwraps():
     """Inside `grad` a tensor is wrapped, and unwraps to one that has its values."""
     is_wrapped = reach("torch._C._functorch.is_functorch_wrapped_tensor")
@@ -202,6 +228,7 @@ def files_are_where_they_were():
 
 LOOPS = "answers/loop.py: loops that differentiate by torch.func are then misread"
 BUILTINS = "answers/builtins_used.py: this built-in in an answer is then not seen"
+ROUNDING = "engine/rounding.py: what rounding can do to an own model is then not found"
 COMPILER = "engine/torch_import.py: each answer then takes seconds longer, for the compiler"
 CANARIES = {
     "_functorch.pyfunctorch.temporarily_clear_interpreter_stack": (stack_is_cleared, LOOPS),
@@ -216,6 +243,10 @@ CANARIES = {
     "names of files": (files_are_where_they_were, BUILTINS),
     "__dynamo_disable": (mark_is_looked_for, COMPILER),
     "inspect.unwrap(SGD.step)": (step_unwraps, COMPILER),
+    "torch.utils._python_dispatch.TorchDispatchMode, torch.utils._pytree": (
+        operations_are_seen,
+        ROUNDING,
+    ),
     "default_generator": (
         generator_seeds,
         "engine/lockstep.py: what draws without a generator of its own is then not seeded",

@@ -214,7 +214,7 @@ def _by_chunk(found: Duel, case: Case) -> str:
     """What the engine adds, for a step and for a chunk."""
     first, second = found.seconds
     added = (first - second) / case.total_steps
-    steps = chunk_steps(min(case.batch_size, case.n), case.d)
+    steps = chunk_steps(min(case.batch_size, case.n), case.d + 3, case.num_parameters)
     return (
         f"adds {added * 1e6:.0f} µs to a step of both sides, {added * steps * 1e3:.1f} ms to a "
         f"chunk of {steps} steps"

@@ -73,10 +73,10 @@ class Pair(ABC):
 
     @cached_property
     @abstractmethod
-    def forms(self) -> Mapping[str, Sides]:
+    def forms(self) -> dict[str, Sides]:
         """The ways in which both sides are written, by name, the plainest first."""
 
-    @cached_property
+    @property
     @abstractmethod
     def cases(self) -> tuple[Case, ...]:
         """What `svb compare` runs by default."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from types import ModuleType
@@ -162,7 +162,7 @@ class Linear(Pair):
     scalars = frozenset({"b"})
 
     @cached_property
-    def forms(self) -> Mapping[str, Sides]:
+    def forms(self) -> dict[str, Sides]:
         """The three forms; "mse" first, which needs nothing to be reconciled."""
         return {
             "mse": sides.both(self, "mse", partial(_objects, half=False)),
@@ -170,12 +170,12 @@ class Linear(Pair):
             "functional": sides.both(self, "functional", _functional),
         }
 
-    @cached_property
+    @property
     def cases(self) -> tuple[LinearCase, ...]:
         """The table in `linear_cases`."""
-        from harness.pairs.linear_cases import CASES
+        from harness.pairs import linear_cases
 
-        return CASES
+        return linear_cases.CASES
 
     def widths(self, case: Case) -> tuple[int, ...]:
         """Features, and hidden units where there are any."""
@@ -284,7 +284,10 @@ class Linear(Pair):
 
     def public_names(self) -> list[dict[str, str]]:
         """What both packages have for regression, with what each side follows."""
-        return sides.named_alike(list(sides.PACKAGES["scratch"].__all__))
+        scratch = sides.PACKAGES["scratch"]
+        others = "scratch.softmax"
+        names = [n for n in scratch.__all__ if getattr(scratch, n).__module__ != others]
+        return sides.named_alike(names)
 
 
 def _synthetic(

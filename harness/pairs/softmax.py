@@ -88,7 +88,7 @@ class Softmax(Pair):
     source = "d2l 4.4, 4.5; torch.nn.Linear, torch.nn.CrossEntropyLoss"
 
     @cached_property
-    def forms(self) -> Mapping[str, Sides]:
+    def forms(self) -> dict[str, Sides]:
         """Logits with a mean loss, and the book's probabilities with a loss per example."""
         return {
             "object": sides.both(self, "object", _objects),

@@ -199,15 +199,15 @@ def test_control_flat_predictions_with_column_labels_are_wrong():
 @pytest.mark.parametrize(
     ("text", "component", "wanted"),
     [
-        ("def squared_loss(y_hat, y): return (y_hat - y) ** 2 / 2", "squared_loss", (True, "none")),
+        ("def squared_loss(y_hat, y): return (y_hat - y) ** 2 / 2", "squared_loss", (0.5, "none")),
         (
             "def squared_loss(y_hat, y): return ((y_hat - y) ** 2).mean()",
             "squared_loss",
-            (True, "mean"),
+            (0.5, "mean"),
         ),
-        ("def mse_loss(y_hat, y): return ((y_hat - y) ** 2).mean()", "mse_loss", (False, "mean")),
-        ("def sgd(params, lr, batch_size): params[0].grad", "sgd", (True, "none")),
-        ("def sgd(params, lr): params[0].grad", "sgd", (True, "mean")),
+        ("def mse_loss(y_hat, y): return ((y_hat - y) ** 2).mean()", "mse_loss", (1.0, "mean")),
+        ("def sgd(params, lr, batch_size): params[0].grad", "sgd", (0.5, "none")),
+        ("def sgd(params, lr): params[0].grad", "sgd", (0.5, "mean")),
     ],
 )
 def test_conventions(text, component, wanted):

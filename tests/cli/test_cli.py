@@ -18,7 +18,8 @@ from harness.engine.comparison import CaseComparison, Comparison
 from harness.grading.marks import PARTS
 from harness.grading.result import Checked, Judged
 from harness.isolation.confine import Limits
-from harness.pairs.linear import BUILTIN, SCRATCH
+from harness.pairs.catalogue import PAIRS
+from harness.pairs.linear import BUILTIN, LINEAR, SCRATCH
 from harness.pairs.linear_cases import CASES
 from harness.report import files
 
@@ -88,7 +89,8 @@ def test_compare_agrees_and_writes_four_files(tmp_path, capsys):
 def test_compare_ends_with_1_where_something_differs(tmp_path, monkeypatch, capsys):
     """The control: with a wrong side in the table the same call ends with 1 and says where."""
     wrong = dataclasses.replace(SCRATCH["mse"], loss=lambda y_hat, y: (y_hat - y).abs().mean())
-    monkeypatch.setitem(SCRATCH, "mse", wrong)
+    sides = dataclasses.replace(LINEAR.forms["mse"], scratch=wrong)
+    monkeypatch.setitem(LINEAR.forms, "mse", sides)
     assert cli.main(["compare", "--case", "mse-d2", "--out", str(tmp_path)]) == 1
     assert "loss[epoch 0 step 0] = " in capsys.readouterr().out.replace("\n", "")
 
@@ -203,18 +205,36 @@ def test_report_renders_again_without_running(tmp_path, capsys):
 def test_list_cases_names_every_case(capsys):
     assert cli.main(["list", "cases", "--format", "json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows] == [case.name for case in CASES]
+    every = [case.name for pair in PAIRS.values() for case in pair.cases]
+    assert [row["name"] for row in rows] == every
+    assert every[: len(CASES)] == [case.name for case in CASES]
     assert all(row["purpose"] for row in rows)
     assert cli.main(["list", "cases"]) == 0
     assert CASES[-1].name in capsys.readouterr().out
 
 
-def test_list_pairs_says_what_each_name_is_built_in(capsys):
-    """Every public name stands there, with what torch has for it."""
+def test_list_pairs_says_what_can_be_compared(capsys):
+    """Every pair with its forms and cases; an unknown one is told, with what comes close."""
     assert cli.main(["list", "pairs", "--format", "json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert set(rows) == set(scratch.__all__)
+    assert {name: row["cases"] for name, row in rows.items()} == {
+        name: len(pair.cases) for name, pair in PAIRS.items()
+    }
+    assert cli.main(["list", "pairs"]) == 0
+    assert "softmax" in capsys.readouterr().out
+    assert "did you mean 'softmax'" in fails(capsys, "list", "pairs", "softmacs")
+
+
+def test_list_pairs_says_what_each_name_is_built_in(capsys):
+    """Every public name of a pair stands there, with what torch has for it."""
+    assert cli.main(["list", "pairs", "linear", "--format", "json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) <= set(scratch.__all__)
     assert "torch.optim.Adam" in rows["Adam"]["builtin"]
+    assert cli.main(["list", "pairs", "softmax", "--format", "json"]) == 0
+    others = {row["name"] for row in json.loads(capsys.readouterr().out)}
+    assert {"softmax", "cross_entropy", "CrossEntropy"} <= others
+    assert not others & set(rows)
     assert "nothing" in fails(capsys, "list", "pairs", "nothing")
 
 

@@ -18,6 +18,7 @@ from harness.engine.components import (
     Served,
 )
 from harness.engine.lockstep import COLUMNS
+from harness.engine.pair import Shapes
 from harness.grading.replies import pack, unpack
 from harness.isolation.codec import MalformedError
 from harness.isolation.payload import LONGEST, Payload
@@ -37,7 +38,9 @@ def flat(value):
     if isinstance(value, torch.Tensor):
         return [(str(value.dtype), tuple(value.shape), value.numpy().tobytes())]
     if dataclasses.is_dataclass(value):
-        return [x for f in dataclasses.fields(value) for x in flat(getattr(value, f.name))]
+        parts = [getattr(value, f.name) for f in dataclasses.fields(value)]
+        # the shapes of a step are those of the question, and do not cross
+        return [x for part in parts if not isinstance(part, Shapes) for x in flat(part)]
     if isinstance(value, dict):
         return [x for key in sorted(value) for x in (key, *flat(value[key]))]
     if isinstance(value, list | tuple):

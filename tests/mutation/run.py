@@ -29,10 +29,16 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("engine", "diagnosis")
 NO_JUDGES = {"__init__", "torch_import", "curves"}  # packaging, and what is only shown
 # modules that are tested in the file of another one
-MIRRORS = {"diagnosis/loop_rules": "tests/diagnosis/test_rules.py"}
+MIRRORS = {
+    "diagnosis/loop_rules": "tests/diagnosis/test_rules.py",
+    "engine/model_twin": "tests/engine/test_oracle.py",
+    "engine/loss_twin": "tests/engine/test_oracle.py",
+    "engine/updates": "tests/engine/test_oracle.py",
+    "engine/expected": "tests/engine/test_oracle.py",
+}
 NEAREST = {
     "engine": ("tests/engine/test_pins.py", "tests/engine/test_judge.py"),
-    "diagnosis": ("tests/diagnosis/test_pins.py", "tests/diagnosis/test_judge.py"),
+    "diagnosis": ("tests/diagnosis/test_pins.py", "tests/diagnosis/test_finding.py"),
 }
 NO_TESTS = 5  # how pytest ends where it has collected none
 _LEFT_OUT = shutil.ignore_patterns(

@@ -403,11 +403,11 @@ def test_without_pytest_benchmark_says_what_to_install(session):
 CHECKS = """
     import dataclasses
     import pytest
-    from harness import BUILTIN, SCRATCH, LinearCase, checks
+    from harness import BUILTIN, SCRATCH, Case, checks
     from harness.pairs.catalogue import named
 
     CASES = [dataclasses.replace(case, epochs=1) for case in named(["mse-d2", "tail-batch"])]
-    NOTHING = [LinearCase("nothing", "labels are NaN", num_examples=2, bias=float("nan"))]
+    NOTHING = [Case("nothing", "labels are NaN", num_examples=2, bias=float("nan"))]
 
     def wrong(y_hat, y):
         return BUILTIN["mse"].loss(y_hat, y) * 1.01

@@ -1,8 +1,8 @@
 # component: sgd
-from harness.engine import recipe
+from harness.pairs import sides
 
 def find(name):
-    for module in (recipe.scratch, recipe.builtin):
+    for module in (sides.scratch, sides.builtin):
         if hasattr(module, name):
             return getattr(module, name)
 
