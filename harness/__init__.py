@@ -19,6 +19,7 @@ _HOMES = {
     "Convention": "harness.engine.recipe",
     "SCRATCH": "harness.pairs.linear",
     "BUILTIN": "harness.pairs.linear",
+    "recipe": "harness.pairs.own",
     "InputError": "harness.errors",
     "duel": "harness.bench.paired",
     "Plan": "harness.bench.paired",
@@ -39,6 +40,7 @@ __all__ = [
     "checks",
     "compare",
     "duel",
+    "recipe",
 ]
 
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Unpack, cast
+
+from torch import Tensor
 
 from harness.diagnosis import rules
 from harness.diagnosis.measure import measured
@@ -31,9 +33,11 @@ from harness.engine.components import (
 from harness.engine.recipe import Recipe
 from harness.engine.stage import Divergence, Level, worst
 from harness.engine.trace import Raised
+from harness.errors import InputError
 from harness.mistakes.catalogue import of
 from harness.mistakes.mistake import Form as Written
 from harness.mistakes.mistake import Mistake
+from harness.pairs import own
 from harness.pairs.catalogue import named
 from harness.pairs.linear import BUILTIN, Form, footing
 
@@ -170,12 +174,22 @@ def compare(
     name: str = "comparison",
     forced_pass: bool = True,
     progress: Callable[[Case, int], None] | None = None,
+    data: tuple[Tensor, Tensor] | None = None,
+    **settings: Unpack[own.Settings],
 ) -> Comparison:
     """As `comparison.compare`; where a subject differs, its components are asked which is at fault.
 
     Those at fault stand in `findings`, with the known mistake that explains them, where there is
-    one, or what can be measured.
+    one, or what can be measured. With `data`, features X (n, ...) and labels y (n, ...), two
+    recipes of one's own (`own.recipe`) are trained on them; `settings` are for these alone.
     """
+    if data is not None:
+        subject, reference, case = own.prepared(subject, reference, data, **settings)
+        cases = [case]
+    elif settings:
+        raise InputError(
+            f"{', '.join(settings)}= goes with data=(X, y) only; cases have their own."
+        )
     if cases is None:
         cases = [case.on(device) for device in devices() for case in named()]
     compared = comparison.compare(
