@@ -10,17 +10,20 @@ Where nothing matches there is no cause, only what can be measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Unpack, cast
+from typing import Any, Unpack
 
+import torch
 from torch import Tensor
 
-from harness.diagnosis import rules
+from harness.diagnosis import asked, rules
+from harness.diagnosis.asked import Asking
 from harness.diagnosis.measure import measured
 from harness.engine import comparison
 from harness.engine.case import Case, UpdateRule, devices
-from harness.engine.comparison import CaseComparison, Comparison
+from harness.engine.comparison import Comparison
 from harness.engine.components import (
     COMPONENTS,
     Component,
@@ -32,14 +35,14 @@ from harness.engine.components import (
 )
 from harness.engine.recipe import Recipe
 from harness.engine.stage import Divergence, Level, worst
-from harness.engine.trace import Raised
+from harness.engine.trace import Raised, kind_of
 from harness.errors import InputError
 from harness.mistakes.catalogue import of
 from harness.mistakes.mistake import Form as Written
 from harness.mistakes.mistake import Mistake
 from harness.pairs import own
 from harness.pairs.catalogue import named
-from harness.pairs.linear import BUILTIN, Form, footing
+from harness.pairs.linear import BUILTIN, Form
 
 GLANCE = 2  # steps that are looked at first
 
@@ -160,8 +163,8 @@ def diagnose(
     findings = []
     for component in components:
         alone = component.put_into(reference, component.of(subject), name=subject.name)
-        asked = component.questions(reference, form, seed, rule)
-        replies = [(question, component.ask(alone, question)) for question in asked]
+        questions = component.questions(reference, form, seed, rule)
+        replies = [(question, component.ask(alone, question)) for question in questions]
         findings.append(find(component, replies, alone, reference))
     return findings
 
@@ -177,11 +180,13 @@ def compare(
     data: tuple[Tensor, Tensor] | None = None,
     **settings: Unpack[own.Settings],
 ) -> Comparison:
-    """As `comparison.compare`; where a subject differs, its components are asked which is at fault.
+    """As `comparison.compare`; then each piece of the subject's own is asked by itself.
 
-    Those at fault stand in `findings`, with the known mistake that explains them, where there is
-    one, or what can be measured. With `data`, features X (n, ...) and labels y (n, ...), two
-    recipes of one's own (`own.recipe`) are trained on them; `settings` are for these alone.
+    A run shows a piece only what it happens to pass by. What is wrong on a question is a difference
+    as well, and stands in `findings`, with the known mistake that explains it, where there is one,
+    or what can be measured. A fault in asking is a note: it changes no verdict. With `data`,
+    features X (n, ...) and labels y (n, ...), two recipes of one's own (`own.recipe`) are trained
+    on them; `settings` are for these alone.
     """
     if data is not None:
         subject, reference, case = own.prepared(subject, reference, data, **settings)
@@ -195,32 +200,64 @@ def compare(
     compared = comparison.compare(
         subject, reference, cases, name=name, forced_pass=forced_pass, progress=progress
     )
-    wrong = next((case for case in compared.cases if case.verdict in ("different", "error")), None)
-    if wrong is not None and wrong.case.pair.is_bounded(wrong.case):
-        compared.findings = [finding.to_dict() for finding in _at_fault(wrong)]
+    findings: list[Finding] = []
+    for component, piece in asked.pieces(compared.cases):
+        try:
+            askings = asked.askings(component, compared.cases)
+            found = [_answered(asking) for asking in askings if asking.questions]
+            compared.notes += [note for asking in askings for note in asking.notes]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
+            compared.notes.append(
+                f"{piece} could not be asked by itself: {kind_of(error)}: {error}"
+            )
+            continue
+        levels = [finding.level for finding in found if finding.level != "inconclusive"]
+        if levels:
+            failed = [level for level in levels if level in ("different", "error")]
+            compared.asked[piece] = worst([*failed, "identical"])
+        findings += [finding for finding in found if not finding.passed]
+    compared.findings = _distinct(findings)
     return compared
 
 
-def _at_fault(wrong: CaseComparison) -> list[Finding]:
-    """The components of a case's subject that are wrong by themselves; the kit's own are right."""
-    subject = wrong.subject
-    base = footing(subject.convention)
-    same = wrong.reference.convention == subject.convention
-    reference = wrong.reference if same else base.builtin
-    kit = (*base.both, BUILTIN[base.form])
-    own = [
-        component
-        for component in COMPONENTS
-        if all(component.of(subject) is not component.of(side) for side in kit)
-    ]
-    findings = diagnose(
-        subject,
-        reference,
-        form=cast("Form", base.form),
-        rule=wrong.case.optimizer,
-        components=own,
-    )
-    return [finding for finding in findings if not finding.passed]
+def _answered(asking: Asking) -> Finding:
+    """What a piece comes to on its questions; what it raises before it can answer counts too."""
+    replies = []
+    for question in asking.questions:
+        try:
+            with _made_in(question):
+                replies.append((question, asking.component.ask(asking.alone, question)))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a piece may raise what it likes
+            if not question.judged:  # such as a rate that is no number, which may be refused
+                continue
+            raised = Raised.by(error, "parameter", (0, 0))
+            verdict = ComponentVerdict(question, "error", raised=raised)
+            return Finding(asking.component, (verdict,))
+    return find(asking.component, replies, asking.alone, asking.reference)
+
+
+@contextmanager
+def _made_in(question: Question) -> Iterator[None]:
+    """In double precision numbers are made in it by default, as the base of a power may be.
+
+    A piece that was compared in single precision may leave the dtype of its numbers to torch.
+    """
+    default = torch.get_default_dtype()
+    if question.case.torch_dtype is torch.float64:
+        torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+def _distinct(findings: Sequence[Finding]) -> list[dict[str, object]]:
+    """Findings as plain values; one of each component and cause."""
+    shown: dict[tuple[str, str | None], dict[str, object]] = {}
+    for finding in findings:
+        cause = finding.cause.id if finding.cause else None
+        shown.setdefault((finding.component.name, cause), finding.to_dict())
+    return list(shown.values())
 
 
 def _causes(

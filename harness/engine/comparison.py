@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.engine.called import uncalled
 from harness.engine.case import Case, Data
 from harness.engine.curves import Course
 from harness.engine.evaluation import Evaluation
@@ -65,6 +66,7 @@ class CaseComparison:
             )
         self.forced_pass = forced_pass
         self.reason: str | None = None
+        self.refused: str | None = None  # why the reference is no measure in this case
         self.notes: list[str] = []
         self._progress: Callable[[int], None] | None = None
         self.seconds = 0.0
@@ -85,6 +87,7 @@ class CaseComparison:
         self.overflow: Divergence | None = None
         self.evaluation: Evaluation | None = None
         self.last_state: Tensor | None = None
+        self.clipped = False
 
     def judge_recorded(self, run: Run, data: Data, *, shuffled: bool = True) -> CaseComparison:
         """Judge a loop that was recorded before, elsewhere perhaps; there is no forced pass.
@@ -135,6 +138,8 @@ class CaseComparison:
 
     def _attempt(self, *, copy: bool) -> None:
         self._prepare()
+        if self.refused:
+            return
         case, data = self.case, self.data
         before = data.fingerprint()
         try:
@@ -293,6 +298,7 @@ class CaseComparison:
 
     def _end(self, ending: Ending) -> None:
         self.rows.end(ending)
+        self.clipped = ending.clipped
         if not ending.kept:
             epochs = len(ending.subject_epochs)
             left = "left by the loop is not what the last update made"
@@ -409,6 +415,8 @@ class CaseComparison:
         return f"{self.subject.name} raised {raised[0].kind}: {raised[0].message}"
 
     def _inconclusive(self) -> str:
+        if self.refused:
+            return self.refused
         if not self.steps:
             return "nothing was compared: " + (
                 "values are not finite from the first step on"
@@ -503,11 +511,42 @@ class Comparison:
         self.name, self.cases = name, list(cases)
         self.published: dict[str, object] | None = None
         self.findings: list[dict[str, object]] = []  # components that are at fault, and why
+        self.asked: dict[str, Level] = {}  # what the subject's pieces came to by themselves
+        self.notes: list[str] = []
 
     @property
     def verdict(self) -> Level:
-        """The worst of the cases; inconclusive where there is none."""
-        return worst(case.verdict for case in self.cases)
+        """The worst of the cases and of the pieces asked; inconclusive where one was neither."""
+        levels = [*(case.verdict for case in self.cases), *self.asked.values()]
+        return worst([*levels, "inconclusive"] if self.unseen else levels)
+
+    @cached_property
+    def _uncalled(self) -> tuple[str, ...]:
+        return uncalled(self.cases)
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """Pieces of the subject's own that were neither called nor asked, by field."""
+        return tuple(piece for piece in self._uncalled if piece not in self.asked)
+
+    @property
+    def reason(self) -> str | None:
+        """Why the verdict is no pass: the first case that has it, a piece asked, one not seen."""
+        verdict = self.verdict
+        found = next((case.why for case in self.cases if case.verdict == verdict), None)
+        if found:
+            return found
+        if verdict in ("different", "error"):
+            return next(
+                (
+                    f"{finding['component']} by itself: {finding['message']}"
+                    for finding in self.findings
+                    if finding["level"] == verdict
+                ),
+                None,
+            )
+        never = [f"{piece} was given and never called" for piece in self.unseen]
+        return "; ".join(never) or None
 
     @property
     def exit_status(self) -> int:
@@ -540,7 +579,9 @@ class Comparison:
                 "published": self.published,
                 "environment": describe(),
             }
+            | ({"reason": self.reason} if self.reason else {})
             | ({"findings": self.findings} if self.findings else {})
+            | ({"notes": self.notes} if self.notes else {})
         )
         return found
 
@@ -570,11 +611,67 @@ def compare(
     for case in cases:
         if progress:
             progress(case, 0)
-        comparison = CaseComparison(
-            case,
-            subject or case.pair.subject(case),
-            reference or case.pair.reference(case),
-            forced_pass=forced_pass,
-        )
-        judged.append(comparison.judge(progress=partial(progress, case) if progress else None))
+        sides = subject or case.pair.subject(case), reference or case.pair.reference(case)
+        told = partial(progress, case) if progress else None
+        judged.append(_judged(case, *sides, told, forced_pass=forced_pass))
     return Comparison(name, judged)
+
+
+def _judged(
+    case: Case,
+    subject: Recipe,
+    reference: Recipe,
+    progress: Callable[[int], None] | None,
+    *,
+    forced_pass: bool,
+) -> CaseComparison:
+    """One case judged; a reference that is somebody's own is held against itself first."""
+    comparison = CaseComparison(case, subject, reference, forced_pass=forced_pass)
+    if case.pair.replaced(reference):
+        itself = CaseComparison(case, reference, reference, forced_pass=forced_pass)
+        itself.judge(progress=progress if subject == reference else None)
+        comparison.refused = _disagreement(itself)
+        if subject == reference and not comparison.refused:
+            return itself
+    return comparison.judge(progress=progress)
+
+
+def _disagreement(itself: CaseComparison) -> str | None:
+    """How a reference differs from itself; None where it agrees."""
+    if not _steady(itself):
+        return "the reference does not agree with itself: asked twice, it gives something else"
+    if itself.verdict in ("identical", "rounding"):
+        return None
+    first, why = itself.first_divergence, itself.why
+    if first is not None and first.gap is not None:
+        place = f"{first.stage}[epoch {first.epoch} step {first.step}]"
+        why = (
+            f"{place} is {first.gap:.1e} away from its run in float64, where rounding explains "
+            f"{first.allowed:.1e}"
+        )
+    return f"the reference does not agree with itself: {why}"
+
+
+def _steady(itself: CaseComparison) -> bool:
+    """Whether model and loss of a reference give the same twice, up to rounding.
+
+    What draws numbers of its own would have them counted as what rounding can do.
+    """
+    X, y = (part[: itself.case.batch_size] for part in (itself.data.features, itself.data.labels))
+    with determinism(itself.case.seed), torch.no_grad():
+        try:
+            side = itself.reference.build(itself.case, itself.data)
+            y_hat = side.forward(X.clone())
+            pairs = (
+                (y_hat, side.forward(X.clone())),
+                (side.loss(y_hat.clone(), y.clone()), side.loss(y_hat.clone(), y.clone())),
+            )
+        except Exception:  # noqa: BLE001 - what it raises, the run says
+            return True
+    return all(_alike(*pair) for pair in pairs)
+
+
+def _alike(values: Tensor, others: Tensor) -> bool:
+    most = 64 * torch.finfo(values.dtype).eps
+    size = float(values.abs().nan_to_num().max())
+    return torch.allclose(values, others, rtol=0.0, atol=most * size, equal_nan=True)

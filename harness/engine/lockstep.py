@@ -54,13 +54,15 @@ class Ending:
     """How the runs ended: batches per epoch of both sides.
 
     `generators_agree` compares the states in which both data generators were left; `kept` says that
-    the subject's loop left the parameters as its last update made them.
+    the subject's loop left the parameters as its last update made them, `clipped` that it called
+    the subject's clip.
     """
 
     subject_epochs: list[int]
     reference_epochs: list[int]
     generators_agree: bool
     kept: bool = True
+    clipped: bool = False
 
 
 class UntrainableError(Exception):
@@ -198,6 +200,7 @@ def run(
         follower.epochs,
         torch.equal(side.generator.get_state(), follower.generator.get_state()),
         recorder.is_last(),
+        side.clipped,
     )
 
 

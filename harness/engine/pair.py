@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from harness.engine.case import Case, Data
+from harness.engine.pieces import Optimizers
 from harness.engine.recipe import Convention, Recipe
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class Shapes:
     def width(self) -> int:
         """Numbers that are predicted for a row."""
         return prod(self.prediction)
+
+
+# The pieces of a recipe that somebody may have replaced; `stepper` is only a reference's.
+PIECES = ("batches", "init", "model", "loss", "optimizer", "clip", "loop", "metric")
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,12 @@ class Pair(ABC):
         """The side that it is held against."""
         return self.forms[case.against or case.form].builtin
 
+    def replaced(self, recipe: Recipe) -> tuple[str, ...]:
+        """The fields of a recipe whose pieces are none of the pair's own."""
+        of_forms = (side for sides in self.forms.values() for side in sides.both)
+        own = (*of_forms, *self.follows(recipe.convention).both)
+        return tuple(name for name in PIECES if not _is_among(name, recipe, own))
+
     def landmarks(self, case: Case, data: Data) -> dict[str, Tensor]:
         """Parameters (P,), float64, that stand beside the final ones: the truth, a minimiser."""
         del case, data
@@ -164,3 +175,13 @@ class Pair(ABC):
     def public_names(self) -> list[dict[str, Any]]:
         """The names that both packages have for this pair, with what each side follows."""
         return []
+
+
+def _is_among(name: str, recipe: Recipe, sides: Sequence[Recipe]) -> bool:
+    """Whether a piece is one of these sides' own; an optimizer may be so under any rule."""
+    piece = getattr(recipe, name)
+    others = [getattr(side, name) for side in sides]
+    if isinstance(piece, Optimizers):
+        packages = [other.package for other in others if isinstance(other, Optimizers)]
+        return piece.package in packages
+    return any(piece is other for other in others)

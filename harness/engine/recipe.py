@@ -9,7 +9,8 @@ of where the pieces come from: those of the two packages stand in `harness.pairs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
@@ -122,7 +123,7 @@ class Reading:
 PLAIN = Reading("as it is")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recipe:
     """The named pieces of one side.
 
@@ -136,7 +137,8 @@ class Recipe:
     of products of what they are given: there the same piece on absolute values bounds what
     rounding can do, and need not be sampled. `metric(y_hat, y)` is what the side tells of its
     predictions after an epoch, such as their accuracy, where the pair has one. `pair` is the one
-    that the side is of, where it is of one.
+    that the side is of, where it is of one. Two recipes are equal where their pieces are the same
+    objects: a piece may be anything, also what cannot be hashed or held against another.
     """
 
     name: str
@@ -154,6 +156,20 @@ class Recipe:
     metric: Callable[[Tensor, Tensor], Tensor] | None = None
     pair: Pair | None = None
 
+    @cached_property
+    def _identity(self) -> tuple[object, ...]:
+        values = (getattr(self, field.name) for field in fields(self))
+        return tuple(
+            value if isinstance(value, (str, Convention, Optimizers)) else _identity_of(value)
+            for value in values
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
     def build(
         self, case: Case, data: Data, observer: Observer | None = None, lr: float | None = None
     ) -> Side:
@@ -169,6 +185,10 @@ class Recipe:
     def is_bounded(self, piece: object) -> bool:
         """Whether this piece, as it is here, is one of the `bounded`; a replaced one is not."""
         return any(piece is known for known in self.bounded)
+
+
+def _identity_of(piece: object) -> object:
+    return tuple(map(id, piece)) if isinstance(piece, tuple) else id(piece)
 
 
 class Observer(Protocol):
@@ -232,6 +252,7 @@ class Side:
         self.model = recipe.model(*case.widths)
         self._parameters = _placed(self.model, data.initial[0])
         self._carried = _carried(self.model)
+        _check_layout(self._parameters, data.initial)
         self.load(data.initial)
         self.generator = torch.Generator().manual_seed(case.seed)
         self.clipped = False
@@ -332,6 +353,17 @@ class Side:
 
     def val_dataloader(self) -> None:
         """No validation data."""
+
+
+def _check_layout(parameters: Sequence[Tensor], initial: Sequence[Tensor]) -> None:
+    """Refuse a model whose leaves are not those that the data start: nothing could be compared."""
+    sizes, starts = ([value.numel() for value in values] for values in (parameters, initial))
+    if sizes != starts[: len(sizes)]:
+        shapes, given = (
+            ", ".join(str(tuple(value.shape)) for value in values)
+            for values in (parameters, initial)
+        )
+        raise ValueError(f"the model has parameters {shapes}, but the case starts from {given}")
 
 
 def _carried(model: Model) -> list[Tensor]:

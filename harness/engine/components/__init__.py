@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.engine.components.clip import Clip, Clipped
 from harness.engine.components.component import (
     Component,
     ComponentVerdict,
@@ -27,6 +28,7 @@ from harness.engine.components.single_piece import ForcedReply, SinglePiece
 from harness.engine.trace import Run
 
 __all__ = [
+    "CLIP",
     "COMPONENTS",
     "DATA_ITERATOR",
     "INITIALISATION",
@@ -34,6 +36,9 @@ __all__ = [
     "LOSS",
     "MODEL",
     "OPTIMIZER",
+    "RECIPE_COMPONENTS",
+    "Clip",
+    "Clipped",
     "Component",
     "ComponentVerdict",
     "DataIterator",
@@ -55,7 +60,7 @@ __all__ = [
     "by_name",
 ]
 
-Reply = ForcedReply | Served | Drawn | Run
+Reply = ForcedReply | Served | Drawn | Run | Clipped
 
 DATA_ITERATOR = DataIterator()
 MODEL = Model()
@@ -63,6 +68,7 @@ LOSS = Loss()
 OPTIMIZER = Optimizer()
 INITIALISATION = Initialisation()
 LOOP = Loop()
+CLIP = Clip()
 
 COMPONENTS: tuple[Component[Any], ...] = (
     DATA_ITERATOR,
@@ -72,6 +78,8 @@ COMPONENTS: tuple[Component[Any], ...] = (
     INITIALISATION,
     LOOP,
 )
+# What a recipe may bring of its own; an answer brings no clip.
+RECIPE_COMPONENTS: tuple[Component[Any], ...] = (*COMPONENTS, CLIP)
 _BY_NAME = {component.name: component for component in COMPONENTS}
 
 
