@@ -54,9 +54,10 @@ class Updates:
         self.shapes = [tuple(shape) for shape in shapes]
         self.unit = max(unit, 1e-9)  # seen by float64 as well
         try:
-            self.by_entry = _works_by_entry(make, lr)
-            self.keeps_state = not self.by_entry or _keeps_state(make, lr)
-            self.gathered = GATHERED_BY_COUNT if _counts_steps(make, lr) else GATHERED
+            alone = _smallest(make, lr)
+            self.by_entry = alone == (1,) and _works_by_entry(make, lr)
+            self.keeps_state = not self.by_entry or _keeps_state(make, lr, alone)
+            self.gathered = GATHERED_BY_COUNT if _counts_steps(make, lr, alone) else GATHERED
         except Exception as error:
             raise InputError(
                 "the reference's optimizer cannot be asked for a single step from a dense "
@@ -181,40 +182,63 @@ class History:
 
 
 def _after(
-    make: Make, lr: float, shape: tuple[int, ...], gradients: Sequence[Tensor | float]
+    make: Make,
+    lr: float,
+    shape: tuple[int, ...],
+    gradients: Sequence[Tensor | float],
+    start: Tensor | float = 0.0,
 ) -> Tensor:
-    """A parameter of zeros after a step with each of these gradients, held at 0 in between."""
-    leaf = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
+    """A parameter after a step with each of these gradients, held at its start in between."""
+    held = torch.zeros(shape, dtype=torch.float64) + start
+    leaf = held.clone().requires_grad_()
     optimizer = make([leaf], lr)
     for gradient in gradients:
-        leaf.data = torch.zeros_like(leaf)
+        leaf.data = held.clone()
         leaf.grad = torch.zeros_like(leaf) + gradient
         optimizer.step(1)
     return leaf.detach()
 
 
-def _keeps_state(make: Make, lr: float) -> bool:
+def _smallest(make: Make, lr: float) -> tuple[int, ...]:
+    """The shape of a parameter of one entry that the optimizer takes: some take only matrices."""
+    try:
+        _after(make, lr, (1,), _PROBES[:1])
+    except ValueError:
+        return (1, 1)
+    return (1,)
+
+
+def _keeps_state(make: Make, lr: float, shape: tuple[int, ...]) -> bool:
     """Whether an optimizer's later steps depend on its earlier ones."""
     return any(
         not torch.equal(
-            _after(make, lr, (1,), _PROBES[: at + 1]), _after(make, lr, (1,), [_PROBES[at]])
+            _after(make, lr, shape, _PROBES[: at + 1]), _after(make, lr, shape, [_PROBES[at]])
         )
         for at in range(1, len(_PROBES))
     )
 
 
-def _counts_steps(make: Make, lr: float) -> bool:
+def _counts_steps(make: Make, lr: float, shape: tuple[int, ...]) -> bool:
     """Whether a step is another one after some in which nothing could be remembered."""
-    fresh = _after(make, lr, (1,), [1.0])
-    return not torch.equal(_after(make, lr, (1,), [0.0, 0.0, 0.0, 1.0]), fresh)
+    fresh = _after(make, lr, shape, [1.0])
+    return not torch.equal(_after(make, lr, shape, [0.0, 0.0, 0.0, 1.0]), fresh)
 
 
 def _works_by_entry(make: Make, lr: float) -> bool:
-    """Whether an entry is moved alike whatever stands beside it, in whatever shape."""
+    """Whether an entry is moved alike whatever stands beside it, in whatever shape.
+
+    Asked at 0, where a step is not rounded against its parameter, and away from it: a step by the
+    norm of its parameter (LAMB's) may have no norm to go by at 0.
+    """
     gradients = [torch.tensor([[g, -3 * g, 0.1], [0.5 * g, 2.0, -g]]) for g in _PROBES]
-    together = _after(make, lr, (2, 3), gradients)
+    starts = torch.tensor([[1.0, -2.0, 0.5], [-0.25, 3.0, -1.5]])
+    return all(_moves_alike(make, lr, gradients, start) for start in (0 * starts, starts))
+
+
+def _moves_alike(make: Make, lr: float, gradients: Sequence[Tensor], starts: Tensor) -> bool:
+    together = _after(make, lr, (2, 3), gradients, starts)
     alone = [
-        _after(make, lr, (1,), [gradient[i, j] for gradient in gradients])
+        _after(make, lr, (1,), [gradient[i, j] for gradient in gradients], starts[i, j])
         for i in range(2)
         for j in range(3)
     ]
