@@ -25,14 +25,15 @@ from harness.engine import comparison
 from harness.engine.case import Case, UpdateRule, devices
 from harness.engine.comparison import Comparison
 from harness.engine.components import (
-    COMPONENTS,
     Component,
     ComponentVerdict,
     Matched,
     Question,
     Reply,
     Signature,
+    of_pair,
 )
+from harness.engine.pair import Pair
 from harness.engine.recipe import Recipe
 from harness.engine.stage import Divergence, Level, worst
 from harness.engine.trace import Raised, kind_of
@@ -42,7 +43,7 @@ from harness.mistakes.mistake import Form as Written
 from harness.mistakes.mistake import Mistake
 from harness.pairs import own
 from harness.pairs.catalogue import named
-from harness.pairs.linear import BUILTIN, Form
+from harness.pairs.linear import LINEAR
 
 GLANCE = 2  # steps that are looked at first
 
@@ -63,7 +64,8 @@ class Cause:
 class Finding:
     """One component judged on all its questions, and why it is wrong, where that is known.
 
-    `measured` says what can be said of a fault in numbers; `mistake` is the catalogue's entry.
+    `measured` says what can be said of a fault in numbers; `mistake` is the catalogue's entry;
+    `name` is what the component is called in its pair.
     """
 
     component: Component[Any]
@@ -71,6 +73,7 @@ class Finding:
     cause: Cause | None = None
     mistake: Mistake | None = None
     measured: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def level(self) -> Level:
@@ -102,7 +105,7 @@ class Finding:
         first = self.first.message if self.first else None
         raised = f"raises {self.raised.kind}: {self.raised.message}" if self.raised else None
         return {
-            "component": self.component.name,
+            "component": self.name or self.component.name,
             "level": self.level,
             "message": first or raised,
             "cause": {"id": self.cause.id, "evidence": self.cause.evidence} if self.cause else None,
@@ -133,7 +136,7 @@ def find(
         for question, reply in replies
         if question.judged
     )
-    finding = Finding(component, verdicts)
+    finding = Finding(component, verdicts, name=component.name_in(_pair_of(reference)))
     if finding.passed or finding.level == "inconclusive":
         return finding
     causes = list(_causes(finding, replies, subject, reference))
@@ -148,23 +151,28 @@ def diagnose(
     subject: Recipe,
     reference: Recipe | None = None,
     *,
-    form: Form = "mse",
+    form: str = "mse",
     seed: int = 0,
     rule: UpdateRule = UpdateRule(),  # noqa: B008 - it is frozen
-    components: Sequence[Component[Any]] = COMPONENTS,
+    components: Sequence[Component[Any]] | None = None,
 ) -> list[Finding]:
     """Put components of a recipe into the reference, each by itself, and judge them.
 
     `reference` is the built-in recipe of this form where none is given; `rule` is the optimizer
-    that the update is to be.
+    that the update is to be. Without `components` they are all that the pair has questions for.
     """
-    reference = reference or BUILTIN[form]
+    pair = _pair_of(subject)
+    reference = reference or pair.forms[form].builtin
+    if components is None:
+        components = of_pair(pair)
     reference = replace(reference, optimizer=reference.optimizer_for(rule))
     findings = []
     for component in components:
         alone = component.put_into(reference, component.of(subject), name=subject.name)
-        questions = component.questions(reference, form, seed, rule)
-        replies = [(question, component.ask(alone, question)) for question in questions]
+        asked = component.questions(reference, form, seed, rule)
+        if not asked:  # the pair asks nothing of it
+            continue
+        replies = [(question, component.ask(alone, question)) for question in asked]
         findings.append(find(component, replies, alone, reference))
     return findings
 
@@ -265,10 +273,11 @@ def _causes(
 ) -> Iterator[tuple[Mistake, str]]:
     """The mistakes that explain the replies, with the evidence, each id once."""
     component = finding.component
-    catalogue = {mistake.id: mistake for mistake in of(component)}
+    catalogue = {mistake.id: mistake for mistake in of(component, _pair_of(reference).name)}
     told = (
         (catalogue[name], evidence)
         for name, evidence in rules.told(component, replies, finding.verdicts, reference)
+        if name in catalogue
     )
     if not isinstance(component, Matched):
         yield from told
@@ -286,7 +295,7 @@ def _matched(
 ) -> Iterator[tuple[Mistake, str]]:
     """The mistakes that reply the same to every question."""
     shown = [_shown(component, *pair, subject, reference) for pair in replies]
-    for mistake in of(component):
+    for mistake in of(component, _pair_of(reference).name):
         for form in mistake.forms:
             if _same(component, form, shown, reference):
                 yield mistake, _evidence(finding, form, shown)
@@ -335,6 +344,11 @@ def _is(component: Matched[Any], form: Written, shown: _Shown, reference: Recipe
         for signature in wrong
         for reading in shown.readings
     )
+
+
+def _pair_of(recipe: Recipe) -> Pair:
+    """The pair whose questions are asked."""
+    return recipe.pair or LINEAR
 
 
 # What a mistake replies to a question is the same for every answer of a class.

@@ -7,6 +7,7 @@ Nothing here names a cause.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from harness.engine.components import Component, ForcedReply, Question, Reply, SinglePiece
 from harness.engine.components.signature import ROUNDINGS
+from harness.engine.components.single_piece import turned_rows
 from harness.engine.forced import usable
 from harness.engine.recipe import Recipe
 from harness.engine.tolerance import unit_roundoff
@@ -30,7 +32,8 @@ class Column:
 
     For parameters, the values are the changes made by the update. `rounding` (steps, 1) is what
     rounding may come to; `negative` says where the prediction is below 0, empty where values do not
-    belong to predictions; `calls` count the steps of the question.
+    belong to predictions; `calls` count the steps of the question; `bias` are the entries of the
+    last parameter.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Column:
     rounding: Tensor
     negative: Tensor
     calls: list[int]
+    bias: int = 1
 
     @property
     def off(self) -> Tensor:
@@ -71,6 +75,7 @@ def columns(
 ) -> Iterator[Column]:
     """Columns of right shape, beside those of the reference on the same states."""
     roundings = ROUNDINGS * unit_roundoff(question.case.torch_dtype)
+    *_, bias = map(math.prod, question.case.layout.values())
     rights = component.own_reply(reference, question).once
     for (stack, _), got, right in zip(question.stacks, reply.once, rights, strict=True):
         for name in component.columns:
@@ -83,7 +88,8 @@ def columns(
                 mine, wanted = mine - stack.before, wanted - stack.before
             rounding = roundings * size.amax(1, keepdim=True)
             negative = _negative(name, wanted, stack)
-            yield Column(name, stack.rows, mine, wanted, rounding, negative, stack.positions)
+            rest = rounding, negative, stack.positions, bias
+            yield Column(name, stack.rows, mine, wanted, *rest)
 
 
 def _negative(name: str, right: Tensor, stack: Stack) -> Tensor:
@@ -132,7 +138,8 @@ def _order(
     for name in component.columns:
         a, b = (getattr(steps, name).double() for steps in (few, reversed_))
         a = a[: len(b)]
-        b = b.flip(1) if b.shape[1] == stack.rows and name != "gradient" else b
+        by_row = name in ("prediction", "loss", "upstream") and b.shape[1] % stack.rows == 0
+        b = turned_rows(b, stack.rows) if by_row else b
         size = a.nan_to_num().abs().amax(1, keepdim=True)
         if a.shape == b.shape and bool(((a - b).abs() > TIGHT * size).any()):
             yield f"{_WORDS[name]}: depends on the order of the rows"
@@ -156,11 +163,19 @@ def _said(by_question: list[list[Column]]) -> Iterator[str]:
     where = " where it differs" if len(wrong) < len(parts) else ""
     yield from (text + where for text in _proportional(wrong))
     yield from _short_batches(parts, wrong)
-    if all(p.negative.numel() and not bool((p.off & ~p.negative).any()) for p in wrong):
+    if _only_negative(wrong):
         yield "only negative predictions differ"
     yield from _one_parameter(wrong)
     yield from _by_call(by_question)
     yield from _growing(by_question)
+
+
+def _only_negative(wrong: list[Column]) -> bool:
+    """Whether no other prediction differs, where there are any others."""
+    if not all(part.negative.numel() for part in wrong):
+        return False
+    others = any(not bool(part.negative.all()) for part in wrong)
+    return others and not any(bool((part.off & ~part.negative).any()) for part in wrong)
 
 
 def _proportional(wrong: list[Column]) -> Iterator[str]:
@@ -197,11 +212,11 @@ def _short_batches(parts: list[Column], wrong: list[Column]) -> Iterator[str]:
 
 
 def _one_parameter(wrong: list[Column]) -> Iterator[str]:
-    """Of the parameters, whose last one is the bias, only the one or the others."""
+    """Of the parameters, whose last one is the bias, only that or only the others."""
     if wrong[0].name not in ("gradient", "parameter"):
         return
-    bias = [bool(part.off[:, -1].any()) for part in wrong]
-    weight = [bool(part.off[:, :-1].any()) for part in wrong]
+    bias = [bool(part.off[:, -part.bias :].any()) for part in wrong]
+    weight = [bool(part.off[:, : -part.bias].any()) for part in wrong]
     if not any(weight):
         yield "only the bias differs"
     elif not any(bias):

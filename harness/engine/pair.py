@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -68,13 +69,16 @@ class Pair(ABC):
     """What can be written by hand and taken built in.
 
     `name` is what `svb compare --pair` takes, `title` says what it is, `source` where it is from.
-    `scalars` are parameters of one entry that are shown as a number, not as a list of one.
+    `scalars` are parameters of one entry that are shown as a number, not as a list of one; `names`
+    are what its components are called, by the field of a recipe, where the contract's names are not
+    theirs.
     """
 
     name: str
     title: str
     source: str
     scalars: frozenset[str] = frozenset()
+    names: Mapping[str, str] = MappingProxyType({})
 
     @cached_property
     @abstractmethod

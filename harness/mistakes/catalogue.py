@@ -18,9 +18,11 @@ from typing import Any
 
 from harness.engine.case import UpdateRule
 from harness.engine.components import Component
+from harness.engine.pair import Pair
 from harness.errors import InputError
-from harness.mistakes import data, init, loop, loss, model, optim, stateful
+from harness.mistakes import data, init, loop, loss, model, optim, softmax, stateful
 from harness.mistakes.mistake import Form, Mistake
+from harness.pairs.catalogue import PAIRS
 
 __all__ = ["MISTAKES", "Form", "Mistake", "named", "of", "page", "plain"]
 
@@ -33,6 +35,7 @@ NOT_FROM_SCRATCH = Mistake(
     fix="Write it with tensors and autograd only.",
     tell="the names that the code uses; its numbers are right",
     forms=(),
+    pair=None,
 )
 _FAMILIES = (
     data.MISTAKES,
@@ -42,14 +45,19 @@ _FAMILIES = (
     loop.MISTAKES,
     init.MISTAKES,
     stateful.MISTAKES,
+    softmax.MISTAKES,
     (NOT_FROM_SCRATCH,),
 )
 MISTAKES: dict[str, Mistake] = {mistake.id: mistake for family in _FAMILIES for mistake in family}
 
 
-def of(component: Component[Any]) -> tuple[Mistake, ...]:
-    """The mistakes of one component, in the order of the table."""
-    return tuple(mistake for mistake in MISTAKES.values() if mistake.component == component)
+def of(component: Component[Any], pair: str = "linear") -> tuple[Mistake, ...]:
+    """The mistakes that one component of a pair can have, in the order of the table."""
+    return tuple(
+        mistake
+        for mistake in MISTAKES.values()
+        if mistake.component == component and mistake.pair in (pair, None)
+    )
 
 
 def named(id: str) -> Mistake:  # noqa: A002 - the name of the column
@@ -66,11 +74,20 @@ def plain(mistake: Mistake) -> dict[str, object]:
     fields = ("first_stage", "what", "hint", "fix", "tell")
     return {
         "id": mistake.id,
-        "component": mistake.component.name if mistake.component else "any",
+        "component": _name(mistake),
+        "pair": mistake.pair,
         **{name: getattr(mistake, name) for name in fields},
         "forms": [form.name for form in mistake.forms],
         "where": {name: _plain(value) for name, value in mistake.where.items()},
     }
+
+
+def _name(mistake: Mistake) -> str:
+    """What the part that makes it is called in its pair."""
+    if mistake.component is None:
+        return "any"
+    pair = PAIRS.get(mistake.pair or "")
+    return mistake.component.name_in(pair) if pair else mistake.component.name
 
 
 def _plain(value: object) -> object:
@@ -86,16 +103,29 @@ This page is printed by `python -m harness.mistakes`; `svb list mistakes ID` sho
 
 
 def page() -> str:
-    """The catalogue as a page of the docs, in Markdown."""
-    order = list(dict.fromkeys(mistake.component for mistake in MISTAKES.values()))
-    ordered = sorted(MISTAKES.values(), key=lambda mistake: order.index(mistake.component))
+    """The catalogue as a page of the docs, in Markdown: by pair, and by component there."""
+    return _PREFACE + "".join(map(_chapter, (None, *PAIRS.values())))
+
+
+def _chapter(pair: Pair | None) -> str:
+    """What is made in the pieces of one pair, or in those of any."""
+    name = pair.name if pair else None
+    mistakes = [mistake for mistake in MISTAKES.values() if mistake.pair == name]
+    order = list(dict.fromkeys(mistake.component for mistake in mistakes))
+    ordered = sorted(mistakes, key=lambda mistake: order.index(mistake.component))
     sections = groupby(ordered, key=attrgetter("component"))
-    return _PREFACE + "".join(_section(component, mistakes) for component, mistakes in sections)
+    shown = "".join(_section(pair, *section) for section in sections)
+    title = f"{pair.title[0].upper()}{pair.title[1:]}" if pair else "Whatever is trained"
+    return f"\n## {title}\n{shown}"
 
 
-def _section(component: Component[Any] | None, mistakes: Iterable[Mistake]) -> str:
+def _section(
+    pair: Pair | None, component: Component[Any] | None, mistakes: Iterable[Mistake]
+) -> str:
     heading = component.heading if component else "Any part"
-    return f"\n## {heading}\n" + "".join(map(_entry, mistakes))
+    if pair and component:
+        heading = heading.replace(component.name, component.name_in(pair))
+    return f"\n### {heading}\n" + "".join(map(_entry, mistakes))
 
 
 def _entry(mistake: Mistake) -> str:
@@ -108,7 +138,7 @@ def _entry(mistake: Mistake) -> str:
         "Fix": mistake.fix,
     }
     shown = "".join(f"- **{name}:** {text}\n" for name, text in lines.items() if text)
-    return f"\n### {mistake.id}\n{mistake.what}\n\n{shown}"
+    return f"\n#### {mistake.id}\n{mistake.what}\n\n{shown}"
 
 
 def _settings(where: Mapping[str, object]) -> str:

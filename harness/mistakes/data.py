@@ -193,7 +193,7 @@ def _form(name: str, batches: type[Batches]) -> Form:
     return form(DATA_ITERATOR, name, lambda _: batches)
 
 
-_mistake = partial(Mistake, component=DATA_ITERATOR, first_stage="batch")
+_mistake = partial(Mistake, component=DATA_ITERATOR, first_stage="batch", pair=None)
 
 MISTAKES = (
     _mistake(

@@ -249,7 +249,7 @@ def _form(name: str, loop: type[Loop], *, reduction: str | None = None) -> Form:
     return form(LOOP, name, piece)
 
 
-_mistake = partial(Mistake, component=LOOP)
+_mistake = partial(Mistake, component=LOOP, pair=None)
 
 
 MISTAKES = (

@@ -46,9 +46,10 @@ class Mistake:
     """A known mistake: what the code does, a hint, the fix, and the numbers that give it away.
 
     `component` is the one that makes it, None where any may.
-    `first_stage` is the first of the five stages that can show it; "none" where no number does.
+    `first_stage` is the first of the five stages that can show it, or the evaluation after an
+    epoch; "none" where no number does.
     `where` are settings of a `Case` that it needs to show, for `dataclasses.replace`; `pair` is the
-    name of the pair whose pieces it is made of.
+    name of the pair whose pieces it is made of, None where it is made in those of any.
     """
 
     id: str
@@ -60,7 +61,7 @@ class Mistake:
     tell: str
     forms: tuple[Form, ...]
     where: Mapping[str, Any] = field(default_factory=dict)
-    pair: str = "linear"
+    pair: str | None = "linear"
 
 
 def based(base: Recipe, case: Case) -> Recipe:

@@ -75,7 +75,7 @@ def _zeroes_first(params: Sequence[Tensor], lr: float, batch_size: int) -> None:
                 p -= lr * p.grad / batch_size
 
 
-_mistake = partial(Mistake, component=OPTIMIZER, first_stage="parameter")
+_mistake = partial(Mistake, component=OPTIMIZER, first_stage="parameter", pair=None)
 
 MISTAKES = (
     _mistake(

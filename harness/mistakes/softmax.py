@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the name everyone knows
 
-from harness.engine.components import LOSS, MODEL
+from harness.engine.components import LOSS, METRIC, MODEL
 from harness.engine.recipe import Model, Recipe
 from harness.mistakes.mistake import Form, Mistake
 
@@ -194,7 +194,7 @@ def _squares(p: Tensor, y: Tensor) -> Tensor:
 
 
 _in_model, _in_loss, _in_accuracy = (
-    partial(Mistake, component=component, pair="softmax") for component in (MODEL, LOSS, None)
+    partial(Mistake, component=component, pair="softmax") for component in (MODEL, LOSS, METRIC)
 )
 
 MISTAKES = (
@@ -397,7 +397,7 @@ MISTAKES = (
     ),
     _in_accuracy(
         id="softmax.accuracy-axis",
-        first_stage="none",
+        first_stage="evaluation",
         what="The largest entry is looked for among the examples, or among all entries, and not "
         "among the classes of each example.",
         hint="How many numbers should your argmax return for a batch of m examples?",

@@ -274,7 +274,7 @@ def _plain(settings: Settings) -> bool:
     return not settings.get("momentum")
 
 
-_mistake = partial(Mistake, component=OPTIMIZER, first_stage="parameter")
+_mistake = partial(Mistake, component=OPTIMIZER, first_stage="parameter", pair=None)
 
 
 def _on(rule: str, dtype: str = "float32", **settings: float) -> Settings:

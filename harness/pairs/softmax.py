@@ -9,11 +9,11 @@ Source: d2l 4.4 (from scratch), 4.5 (concise); torch.nn.Linear, torch.nn.CrossEn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from importlib import resources
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, cast
 
 import numpy as np
@@ -24,6 +24,7 @@ from harness.engine.case import Case, Data, UpdateRule
 from harness.engine.pair import Metric, Pair, Shapes, Sides
 from harness.engine.pieces import FunctionalInputsFirst, InputsFirst
 from harness.engine.recipe import Convention, Model, Reading, Recipe
+from harness.engine.trace import Stack
 from harness.errors import InputError
 from harness.pairs import sides
 
@@ -39,7 +40,8 @@ def _logarithm(probabilities: Tensor) -> Tensor:
     return probabilities.clamp(min=_LEAST).log()
 
 
-LOGITS = Reading("logits", common=_log_softmax, project=_log_softmax)
+# A loss of logits has the same slope on all that are a shift apart: they need no projection.
+LOGITS = Reading("logits", common=_log_softmax)
 PROBABILITIES = Reading("probabilities", common=_logarithm, own=torch.exp, project=_log_softmax)
 
 
@@ -47,7 +49,8 @@ PROBABILITIES = Reading("probabilities", common=_logarithm, own=torch.exp, proje
 class SoftmaxCase(Case):
     """A run of softmax regression on the first digits of a drawn order.
 
-    `only` keeps a single class of labels: 3 makes every label a 3.
+    `only` keeps a single class of labels: 3 makes every label a 3. `pixels` are the first of each
+    digit, `classes` what its labels are counted modulo: only questions have fewer than all.
     """
 
     form: str = "object"
@@ -55,6 +58,8 @@ class SoftmaxCase(Case):
     batch_size: int = 32
     lr: float = 0.1
     only: int | None = None
+    pixels: int = PIXELS
+    classes: int = CLASSES
 
     def __post_init__(self) -> None:
         """Refuse settings under which nothing could be trained."""
@@ -64,6 +69,12 @@ class SoftmaxCase(Case):
                 f"case {self.name!r}: num_examples is {self.num_examples}, but the digits have "
                 f"{ROWS} rows; take so many at most."
             )
+        for name, least, most in (("pixels", 1, PIXELS), ("classes", 1, CLASSES)):
+            self._at_least(name, least)
+            if getattr(self, name) > most:
+                raise InputError(
+                    f"case {self.name!r}: {name} is {getattr(self, name)}; the digits have {most}."
+                )
         if "functional" in (self.form, self.against) and not self.optimizer.is_plain:
             raise InputError(
                 f"case {self.name!r}: the functional form is trained by plain sgd; take the form "
@@ -71,7 +82,7 @@ class SoftmaxCase(Case):
             )
 
     def _sizes(self) -> dict[str, object]:
-        return {"d": PIXELS, "classes": CLASSES}
+        return {"d": self.pixels, "classes": self.classes}
 
     def _of_the_data(self) -> dict[str, object]:
         return {"data": "digits, target digit"}
@@ -86,6 +97,7 @@ class Softmax(Pair):
     name = "softmax"
     title = "softmax regression with a cross-entropy, on the digits"
     source = "d2l 4.4, 4.5; torch.nn.Linear, torch.nn.CrossEntropyLoss"
+    names = MappingProxyType({"model": "softmax_regression", "loss": "cross_entropy"})
 
     @cached_property
     def forms(self) -> dict[str, Sides]:
@@ -102,31 +114,34 @@ class Softmax(Pair):
 
     def widths(self, case: Case) -> tuple[int, ...]:
         """Pixels and classes."""
-        del case
-        return (PIXELS, CLASSES)
+        case = cast("SoftmaxCase", case)
+        return (case.pixels, case.classes)
 
     def layout(self, case: Case) -> dict[str, tuple[int, ...]]:
         """As nn.Linear has them."""
-        del case
-        return {"W": (CLASSES, PIXELS), "b": (CLASSES,)}
+        case = cast("SoftmaxCase", case)
+        return {"W": (case.classes, case.pixels), "b": (case.classes,)}
 
     def shapes(self, case: Case) -> Shapes:
         """A row of log-probabilities is predicted."""
-        del case
-        return Shapes((PIXELS,), (), (CLASSES,), ())
+        case = cast("SoftmaxCase", case)
+        return Shapes((case.pixels,), (), (case.classes,), ())
 
     def data(self, case: Case, generator: torch.Generator) -> Data:
         """Digits in a drawn order, between 0 and 1, and a drawn weight; the bias starts at 0."""
         case = cast("SoftmaxCase", case)
         features, labels = digits()
         chosen = torch.randperm(ROWS, generator=generator)[: case.n]
-        weight = torch.randn(CLASSES, PIXELS, generator=generator, dtype=torch.float64)
-        labels = labels[chosen]
+        layout = self.layout(case)
+        weight = torch.randn(layout["W"], generator=generator, dtype=torch.float64)
+        labels = labels[chosen] % case.classes
         if case.only is not None:
             labels = torch.full_like(labels, case.only)
-        initial = (case.initial_std * weight, torch.zeros(CLASSES, dtype=torch.float64))
+        initial = (case.initial_std * weight, torch.zeros(layout["b"], dtype=torch.float64))
         return Data(
-            case.placed(features[chosen]), case.placed(labels), tuple(map(case.placed, initial))
+            case.placed(features[chosen, : case.pixels]),
+            case.placed(labels),
+            tuple(map(case.placed, initial)),
         )
 
     def follows(self, convention: Convention) -> Sides:
@@ -137,6 +152,38 @@ class Softmax(Pair):
     def metrics(self) -> Mapping[str, Metric]:
         """The share of rows whose largest probability is that of the label."""
         return {"accuracy": sides.PACKAGES["builtin"].accuracy}
+
+    def asked_cases(self, piece: str, form: str) -> Sequence[Case]:
+        """The table in `softmax_questions`."""
+        from harness.pairs import softmax_questions
+
+        del form
+        return softmax_questions.CASES.get(piece, ())
+
+    def asked_data(self, case: Case, generator: torch.Generator) -> Data:
+        """Features of either sign, which are no digits, and every class among the labels."""
+        from harness.pairs import softmax_questions
+
+        return softmax_questions.data(cast("SoftmaxCase", case), generator)
+
+    def asked_states(
+        self,
+        case: Case,
+        generator: torch.Generator,
+        base: Recipe,
+        positions: range,
+        rows: int,
+        size: float,
+    ) -> tuple[Stack, Tensor]:
+        """As `softmax_questions` draws them."""
+        from harness.pairs import softmax_questions
+
+        case = cast("SoftmaxCase", case)
+        return softmax_questions.states(case, generator, base, positions, rows, size)
+
+    def widened(self, case: Case, features: int) -> SoftmaxCase:
+        """Of so many pixels; InputError where a digit has fewer."""
+        return replace(cast("SoftmaxCase", case), pixels=features)
 
     def public_names(self) -> list[dict[str, Any]]:
         """What both packages have for softmax regression."""

@@ -21,14 +21,15 @@ import torch
 from harness.diagnosis.finding import Finding, find
 from harness.engine.case import UpdateRule
 from harness.engine.components import (
-    COMPONENTS,
     DATA_ITERATOR,
     OPTIMIZER,
     Component,
     Question,
     Reply,
+    of_pair,
 )
 from harness.engine.components.contract import TARGETS, targets_of
+from harness.engine.pair import Pair
 from harness.engine.pieces import ObjectSGD
 from harness.engine.recipe import Recipe
 from harness.errors import InputError
@@ -36,10 +37,12 @@ from harness.grading.grade import Grader, Submission, afresh
 from harness.grading.result import Checked, Judged
 from harness.mistakes.catalogue import named
 from harness.mistakes.mistake import Mistake
-from harness.pairs.linear import BUILTIN, SCRATCH, Form
+from harness.pairs.catalogue import PAIRS
+from harness.pairs.linear import LINEAR
+from harness.pairs.softmax import SOFTMAX
 from harness.selftest.robustness import cores
 
-FORMS: tuple[Form, ...] = ("functional", "object", "mse")
+FORMS = {LINEAR.name: ("functional", "object", "mse"), SOFTMAX.name: ("functional", "object")}
 Kind = Literal["catalogue", "answer", "optimizer"]
 Told = Callable[[str], None]
 
@@ -132,15 +135,17 @@ def folder(given: str | None) -> Path | None:
 def _own_forms(mistake: Mistake, seeds: int) -> Iterator[Trial]:
     """The catalogue's forms of a mistake, wherever it can be made."""
     rule = mistake.where.get("optimizer", UpdateRule())
-    for form in FORMS:
-        right, reference = _sides(form, rule)
+    pair = PAIRS[mistake.pair or LINEAR.name]
+    for form in FORMS[pair.name]:
+        right, reference = _sides(pair, form, rule)
+        shown = form if pair is LINEAR else f"{pair.name} {form}"
         for written in mistake.forms:
             if written.make(right) is None:
                 continue
             made = partial(_made, written.make, right)
             for seed in range(seeds):
                 finding = _found(made, _part(mistake), reference, form, seed, rule)
-                name = f"{written.name} ({form}, seed {seed})"
+                name = f"{written.name} ({shown}, seed {seed})"
                 yield _trial(mistake.id, "catalogue", name, finding)
 
 
@@ -155,9 +160,9 @@ def _part(mistake: Mistake) -> Component[Any]:
     return mistake.component
 
 
-def _sides(form: Form, rule: UpdateRule) -> tuple[Recipe, Recipe]:
-    """Both sides of a form, updated by a rule."""
-    mine, reference = SCRATCH[form], BUILTIN[form]
+def _sides(pair: Pair, form: str, rule: UpdateRule) -> tuple[Recipe, Recipe]:
+    """Both sides of a form of a pair, updated by a rule."""
+    mine, reference = pair.forms[form].both
     if rule.is_plain:
         return mine, reference
     return (
@@ -170,7 +175,7 @@ def _found(
     made: Callable[[], Recipe],
     component: Component[Any],
     reference: Recipe,
-    form: Form,
+    form: str,
     seed: int,
     rule: UpdateRule,
 ) -> Finding:
@@ -213,15 +218,27 @@ def _said(finding: Finding) -> str:
 def _both_sides(mistakes: Sequence[Mistake], seeds: int) -> Iterator[Variant]:
     """The hand-written side in every component and by every rule that a mistake was tried with."""
     rules = {mistake.where.get("optimizer", UpdateRule()) for mistake in mistakes}
-    for rule in sorted(rules | {UpdateRule()}, key=str):
-        components = COMPONENTS if rule.is_plain else (OPTIMIZER,)
-        for form in FORMS if rule.is_plain else FORMS[1:]:
-            right, reference = _sides(form, rule)
-            for component in components:
-                for seed in range(seeds):
-                    finding = _found(lambda r=right: r, component, reference, form, seed, rule)  # type: ignore[misc]
-                    name = f"scratch {component} by {rule} ({form}, seed {seed})"
-                    yield Variant("catalogue", name, finding.passed, _said(finding))
+    pairs = {LINEAR.name, *(mistake.pair for mistake in mistakes if mistake.pair)}
+    for pair in [pair for pair in PAIRS.values() if pair.name in pairs]:
+        for rule in sorted(rules | {UpdateRule()}, key=str):
+            components = of_pair(pair) if rule.is_plain else (OPTIMIZER,)
+            for form in FORMS[pair.name]:
+                if rule.is_plain or form != "functional":
+                    yield from _right_side(pair, form, rule, components, seeds)
+
+
+def _right_side(
+    pair: Pair, form: str, rule: UpdateRule, components: Sequence[Component[Any]], seeds: int
+) -> Iterator[Variant]:
+    right, reference = _sides(pair, form, rule)
+    shown = form if pair is LINEAR else f"{pair.name} {form}"
+    for component in components:
+        if not component.questions(reference, form, 0, rule):  # the pair asks nothing of it
+            continue
+        for seed in range(seeds):
+            finding = _found(lambda: right, component, reference, form, seed, rule)
+            name = f"scratch {component.name_in(pair)} by {rule} ({shown}, seed {seed})"
+            yield Variant("catalogue", name, finding.passed, _said(finding))
 
 
 def _optimizers(corpus: Path, ids: Sequence[str], seeds: int) -> Iterator[Trial | Variant]:
@@ -238,7 +255,7 @@ def _optimizers(corpus: Path, ids: Sequence[str], seeds: int) -> Iterator[Trial 
 
 
 def _found_optimizer(path: Path, rule: UpdateRule, seed: int) -> Finding:
-    right, reference = _sides("mse", rule)
+    right, reference = _sides(LINEAR, "mse", rule)
 
     def made() -> Recipe:
         optimizer = runpy.run_path(str(path))["Optimizer"]

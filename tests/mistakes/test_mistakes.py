@@ -13,7 +13,7 @@ import torch
 from harness import cli
 from harness.engine.case import UpdateRule
 from harness.engine.comparison import compare
-from harness.engine.components import COMPONENTS, INITIALISATION, by_name
+from harness.engine.components import COMPONENTS, INITIALISATION, LOSS, METRIC, by_name
 from harness.errors import InputError
 from harness.mistakes.catalogue import MISTAKES, named, of, page, plain
 from harness.mistakes.data import Batches
@@ -23,7 +23,8 @@ from harness.mistakes.stateful import Adam, Momentum
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "mistakes.md"
-# Component, prefix of the ids, first stage, and the ids in their order: others rely on all of it.
+# Component (of linear regression; or `pair/component`), prefix of the ids, first stage, and the ids
+# in their order: others rely on all of it.
 VOCABULARY = """
 data_iter data batch no-shuffle shuffle-once reseeded unpaired drops-tail pads-tail overlaps
 data_iter data batch with-replacement repeats-examples misses-examples out-of-range
@@ -59,9 +60,19 @@ sgd adagrad parameter eps-inside-root
 sgd rmsprop parameter eps-inside-root
 sgd adam parameter no-bias-correction eps-inside-root eps-value beta2 coupled-decay step-from-zero
 sgd adam parameter second-moment-of-mean
+softmax/linreg softmax prediction no-shift wrong-axis twice no-bias untransposed
+softmax/squared_loss softmax loss loss-no-shift loss-wrong-axis
+softmax/squared_loss softmax loss loss-twice mean-over-classes sum log-eps squared-error no-log sign
+softmax/accuracy softmax evaluation accuracy-axis
 """
 SMALL = LinearCase("small", "a tail, two epochs", num_examples=63, epochs=2)
-FORMS = [(mistake, form) for mistake in MISTAKES.values() for form in mistake.forms]
+# those of softmax regression are tried in `test_softmax` and `pairs/test_softmax`
+FORMS = [
+    (mistake, form)
+    for mistake in MISTAKES.values()
+    if mistake.pair != "softmax"
+    for form in mistake.forms
+]
 # What `compare` does not look at, so that these pass it: they are for the probes of a component.
 UNSEEN: dict[Any, str] = {
     INITIALISATION: "a comparison starts every side from the case's initial values, not from init",
@@ -73,7 +84,8 @@ def vocabulary():
     found: dict[str, tuple[Any, str]] = {}
     for line in VOCABULARY.split("\n"):
         if line:
-            component, prefix, stage, *names = line.split()
+            place, prefix, stage, *names = line.split()
+            component = place.rpartition("/")[2]
             found |= {f"{prefix}.{name}": (by_name(component), stage) for name in names}
     return found
 
@@ -146,13 +158,27 @@ def test_the_vocabulary_is_complete_and_in_order():
     found = {m.id: (m.component, m.first_stage) for m in MISTAKES.values()}
     assert found.pop("not-from-scratch") == (None, "none")
     assert list(found.items()) == list(vocabulary().items())
-    assert len(found) == 83
+    assert len(found) == 98
+
+
+def test_each_is_of_its_pair():
+    """Updates, iterators and loops are those of any pair; models and losses are not."""
+    for line in filter(None, VOCABULARY.split("\n")):
+        place, prefix, _, *names = line.split()
+        pair, _, component = place.rpartition("/")
+        of_any = component in ("data_iter", "sgd", "train")
+        for name in names:
+            expected = pair or (None if of_any else "linear")
+            assert named(f"{prefix}.{name}").pair == expected
 
 
 def test_every_component_has_its_own():
-    for component in COMPONENTS:
-        expected = [name for name, (of_it, _) in vocabulary().items() if of_it is component]
-        assert [m.id for m in of(component)] == expected
+    for component in (*COMPONENTS, METRIC):
+        every = [name for name, (of_it, _) in vocabulary().items() if of_it is component]
+        for pair, other in (("linear", "softmax."), ("softmax", ("model.", "loss.", "init."))):
+            expected = [name for name in every if not name.startswith(other)]
+            assert [m.id for m in of(component, pair)] == expected
+    assert of(LOSS) == of(LOSS, "linear") != of(LOSS, "softmax")
 
 
 def test_named_finds_and_refuses():
@@ -360,9 +386,9 @@ def test_the_page_is_current():
 
 def test_the_page_holds_every_mistake():
     text = page()
-    assert sorted(re.findall(r"^### (.+)$", text, re.MULTILINE)) == sorted(MISTAKES)
+    assert sorted(re.findall(r"^#### (.+)$", text, re.MULTILINE)) == sorted(MISTAKES)
     for mistake in MISTAKES.values():
-        assert f"### {mistake.id}\n{mistake.what}\n" in text
+        assert f"#### {mistake.id}\n{mistake.what}\n" in text
 
 
 def test_the_page_control():

@@ -21,10 +21,12 @@ from harness.engine.components.initialisation import Drawn, Initialisation
 from harness.engine.components.iterator import DataIterator, Served
 from harness.engine.components.loop import Loop
 from harness.engine.components.loss import Loss
+from harness.engine.components.metric import Metric, Told
 from harness.engine.components.model import Model
 from harness.engine.components.optimizer import Optimizer
 from harness.engine.components.signature import Signature
 from harness.engine.components.single_piece import ForcedReply, SinglePiece
+from harness.engine.pair import Pair
 from harness.engine.trace import Run
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "INITIALISATION",
     "LOOP",
     "LOSS",
+    "METRIC",
     "MODEL",
     "OPTIMIZER",
     "RECIPE_COMPONENTS",
@@ -49,6 +52,7 @@ __all__ = [
     "Loop",
     "Loss",
     "Matched",
+    "Metric",
     "Model",
     "Optimizer",
     "Question",
@@ -57,10 +61,12 @@ __all__ = [
     "Served",
     "Signature",
     "SinglePiece",
+    "Told",
     "by_name",
+    "of_pair",
 ]
 
-Reply = ForcedReply | Served | Drawn | Run | Clipped
+Reply = ForcedReply | Served | Drawn | Run | Clipped | Told
 
 DATA_ITERATOR = DataIterator()
 MODEL = Model()
@@ -69,7 +75,9 @@ OPTIMIZER = Optimizer()
 INITIALISATION = Initialisation()
 LOOP = Loop()
 CLIP = Clip()
+METRIC = Metric()
 
+# What answers of learners are asked for.
 COMPONENTS: tuple[Component[Any], ...] = (
     DATA_ITERATOR,
     MODEL,
@@ -78,11 +86,16 @@ COMPONENTS: tuple[Component[Any], ...] = (
     INITIALISATION,
     LOOP,
 )
-# What a recipe may bring of its own; an answer brings no clip.
-RECIPE_COMPONENTS: tuple[Component[Any], ...] = (*COMPONENTS, CLIP)
-_BY_NAME = {component.name: component for component in COMPONENTS}
+# What a recipe may bring of its own; an answer brings no clip and no metric.
+RECIPE_COMPONENTS: tuple[Component[Any], ...] = (*COMPONENTS, CLIP, METRIC)
+_BY_NAME = {component.name: component for component in (*COMPONENTS, METRIC)}
 
 
 def by_name(name: str) -> Component[Any]:
     """The component that the contract calls so; KeyError where there is none."""
     return _BY_NAME[name]
+
+
+def of_pair(pair: Pair) -> tuple[Component[Any], ...]:
+    """What the recipes of a pair are made of: the metric too, where it has one."""
+    return (*COMPONENTS, METRIC) if pair.metrics else COMPONENTS

@@ -150,6 +150,10 @@ class Component(ABC, Generic[R]):
     def __str__(self) -> str:
         return self.name
 
+    def name_in(self, pair: Pair) -> str:
+        """What it is called in a pair."""
+        return pair.names.get(self.piece, self.name)
+
     @property
     def role(self) -> Role:
         """The role of its own name."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from harness.engine.case import Case, UpdateRule
 from harness.engine.components.component import (
@@ -165,14 +165,24 @@ def _turned(question: Question) -> Question:
     """The same with the rows of each batch in the opposite order."""
     return replace(
         question,
-        stacks=tuple((_rows_turned(stack), handed.flip(1)) for stack, handed in question.stacks),
+        stacks=tuple(
+            (_rows_turned(stack), turned_rows(handed, stack.rows))
+            for stack, handed in question.stacks
+        ),
         turned=True,
     )
 
 
 def _rows_turned(stack: Stack) -> Stack:
-    parts = {name: getattr(stack, name).flip(1) for name in ("X", "y", "prediction")}
-    return replace(stack, **parts)
+    X, y, prediction = (
+        turned_rows(column, stack.rows) for column in (stack.X, stack.y, stack.prediction)
+    )
+    return replace(stack, X=X, y=y, prediction=prediction)
+
+
+def turned_rows(column: Tensor, rows: int) -> Tensor:
+    """What belongs to so many rows, (K, rows, ...) or (K, rows · width), the last row first."""
+    return column.reshape(len(column), rows, -1).flip(1).reshape(column.shape)
 
 
 def _fact(steps: Forced, column: str) -> Hashable:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from harness.engine.components import CLIP, COMPONENTS, RECIPE_COMPONENTS
+from harness.engine.components import CLIP, COMPONENTS, METRIC, RECIPE_COMPONENTS
 from harness.engine.components.clip import MAX_NORM
 from harness.pairs.linear import BUILTIN, SCRATCH
 from harness.pairs.softmax import SOFTMAX
@@ -109,7 +109,7 @@ def test_a_gradient_of_another_shape_is_different():
 def test_answers_are_not_asked_for_a_clip():
     """Recipes of every pair are."""
     assert CLIP not in COMPONENTS
-    assert (*COMPONENTS, CLIP) == RECIPE_COMPONENTS
+    assert (*COMPONENTS, CLIP, METRIC) == RECIPE_COMPONENTS
     assert len(CLIP.questions(SOFTMAX.forms["object"].builtin, "object")) == 2
 
 
