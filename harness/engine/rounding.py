@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -72,6 +73,14 @@ _EXACT = {  # round nothing, though their results are new tensors
 }
 
 
+@lru_cache(maxsize=8)
+def _pool(by: float, seed: int) -> Tensor:
+    """Factors 1 ± `by`, drawn once and read from another place each time: drawing takes longest."""
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.randint(0, 2, (_POOL,), generator=generator, dtype=torch.float64) * 2 - 1
+    return 1 + by * signs
+
+
 class RandomRounding(TorchDispatchMode):
     """While it is on, every floating result of an operation is off by some of these units.
 
@@ -81,10 +90,7 @@ class RandomRounding(TorchDispatchMode):
     def __init__(self, unit: float, seed: int = 0) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.length = 1
-        # drawn once, and read from another place each time: drawing takes longer than rounding
-        generator = torch.Generator().manual_seed(seed)
-        signs = torch.randint(0, 2, (_POOL,), generator=generator, dtype=torch.float64) * 2 - 1
-        self._factors = 1 + AMPLITUDE * unit * signs
+        self._factors = _pool(AMPLITUDE * unit, seed)
         self._place = random.Random(seed)
 
     @classmethod

@@ -1,0 +1,81 @@
+"""Random rounding: what it sees, what it leaves alone, and how its constants are pinned."""
+
+import pytest
+import torch
+
+from harness.engine import rounding
+from harness.engine.rounding import RandomRounding, moved
+from harness.engine.tolerance import unit_roundoff
+
+UNIT = unit_roundoff(torch.float32)
+
+
+def scale(function, X, runs=rounding.RUNS):
+    """The scale of every value of a function of X."""
+    mode = RandomRounding(UNIT)
+    given = mode.rounded(X.expand(runs, *X.shape).clone())
+    with mode:
+        shaken = function(given)
+    return moved(shaken, function(X), UNIT)
+
+
+def slope_of_relu(X):
+    return (X > 1).double()
+
+
+def beside_the_kink(units, count=1):
+    return torch.full((count,), 1 + units * UNIT, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("units", "crossed"), [(3, True), (3.9, True), (4.1, False), (9, False)])
+def test_a_kink_is_crossed_within_four_roundings(units, crossed):
+    """Nearer ones are as good as on either side; a mistake a little further off is still seen."""
+    assert bool(scale(slope_of_relu, beside_the_kink(units)).any()) is crossed
+
+
+def test_so_many_runs_miss_no_kink():
+    """Each entry is moved across in every second run; few runs (control) miss some."""
+    kinks = beside_the_kink(3, 1000)
+    assert scale(slope_of_relu, kinks).all()
+    assert not scale(slope_of_relu, kinks, runs=4).all()
+
+
+def test_cancellation_is_seen():
+    """The scale of a difference is the size of what it is taken of, not that of the difference."""
+    X = torch.tensor([1000.0], dtype=torch.float64)
+    found = float(scale(lambda x: (x + 1.0) - x, X))
+    assert 500 < found < 3000
+
+
+def test_a_product_is_rounded_about_once():
+    X = torch.tensor([3.0], dtype=torch.float64)
+    assert 3 <= float(scale(lambda x: x * 2.0, X)) <= 3 * 2 * 2.1
+
+
+def test_views_and_copies_round_nothing():
+    X = torch.arange(6, dtype=torch.float64)
+    with RandomRounding(UNIT):
+        same = torch.cat((X.reshape(2, 3).T.clone(), -(-X).reshape(2, 3).T))
+        rounded = X * 1.0
+    assert torch.equal(same[:3], same[3:])
+    assert not torch.equal(rounded, X)
+
+
+def test_whole_numbers_stay():
+    X = torch.arange(6)
+    with RandomRounding(UNIT) as mode:
+        assert torch.equal(X + X, 2 * torch.arange(6))
+    assert torch.equal(mode.rounded(X), X)
+
+
+def test_the_longest_sum_is_noted():
+    with RandomRounding(UNIT) as mode:
+        torch.ones(4, 7, dtype=torch.float64) @ torch.ones(7, 3, dtype=torch.float64)
+    assert mode.length == 7
+
+
+def test_the_drawn_signs_are_the_same_each_time_and_follow_the_unit():
+    X = torch.ones(10, dtype=torch.float64)
+    first, again, coarse = (RandomRounding(unit).rounded(X) for unit in (UNIT, UNIT, 2 * UNIT))
+    assert torch.equal(first, again)
+    assert torch.allclose(coarse - 1, 2 * (first - 1), rtol=1e-6)
