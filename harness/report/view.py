@@ -36,6 +36,7 @@ PHRASES = {  # the order of the sentence, and of urgency; (one case, several cas
     "convention": ("agrees up to a named convention", "agree up to a named convention"),
 }
 URGENT = ("different", "error", "inconclusive")
+_SIDES = ("subject", "reference")
 SHOWN = 12  # rows of final values, at most
 ABSENT = "–"
 UNPRINTABLE = re.compile(
@@ -226,12 +227,18 @@ def _final(case: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _epochs(case: dict[str, Any]) -> list[tuple[str, str]]:
-    losses = as_dict(case.get("epoch_loss"))
-    sides = [as_list(losses.get("subject")), as_list(losses.get("reference"))]
-    length = max(map(len, sides))
-    padded = [[*side, *[None] * (length - len(side))] for side in sides]
-    return [(_value(a), _value(b)) for a, b in zip(*padded, strict=True)]
+def _epochs(case: dict[str, Any]) -> dict[str, Any]:
+    """By epoch the loss, and what the pair shows beside it, of both sides."""
+    shown = {"loss": as_dict(case.get("epoch_loss"))}
+    metrics = as_dict(case.get("epoch_metrics"))
+    shown |= {one_line(name): as_dict(values) for name, values in metrics.items()}
+    columns = [as_list(sides.get(side)) for sides in shown.values() for side in _SIDES]
+    length = max(map(len, columns))
+    padded = [[*column, *[None] * (length - len(column))] for column in columns]
+    return {
+        "names": list(shown),
+        "rows": [[_value(value) for value in row] for row in zip(*padded, strict=True)],
+    }
 
 
 def _settings(case: dict[str, Any]) -> list[tuple[str, str]]:
