@@ -45,6 +45,23 @@ def pieces(cases: Sequence[CaseComparison]) -> Iterator[tuple[Component[Any], st
             yield component, component.piece
 
 
+def not_handed(cases: Sequence[CaseComparison]) -> list[str]:
+    """That the settings of a case's rule are not handed to an optimizer of one's own."""
+    rules = {
+        str(case.case.optimizer)
+        for case in cases
+        if case.case.optimizer.settings
+        and "optimizer" in case.case.pair.replaced(case.subject)
+        and case.verdict in ("different", "error")
+    }
+    return [
+        f"the case's rule is {rule}, but its settings are not handed to the subject's optimizer, "
+        "which is called with the parameters and lr only: give it the same ones, such as by "
+        "functools.partial"
+        for rule in sorted(rules)
+    ]
+
+
 def askings(component: Component[Any], cases: Sequence[CaseComparison]) -> list[Asking]:
     """What the component of these cases' subject is asked, once under each rule and reference."""
     distinct: dict[object, tuple[CaseComparison, Recipe]] = {}

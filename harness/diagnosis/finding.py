@@ -10,7 +10,6 @@ Where nothing matches there is no cause, only what can be measured.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Unpack
@@ -35,6 +34,7 @@ from harness.engine.components import (
 )
 from harness.engine.pair import Pair
 from harness.engine.recipe import Recipe
+from harness.engine.seeding import determinism
 from harness.engine.stage import Divergence, Level, worst
 from harness.engine.trace import Raised, kind_of
 from harness.errors import InputError
@@ -208,6 +208,7 @@ def compare(
     compared = comparison.compare(
         subject, reference, cases, name=name, forced_pass=forced_pass, progress=progress
     )
+    compared.notes += asked.not_handed(compared.cases)
     findings: list[Finding] = []
     for component, piece in asked.pieces(compared.cases):
         try:
@@ -233,8 +234,7 @@ def _answered(asking: Asking) -> Finding:
     replies = []
     for question in asking.questions:
         try:
-            with _made_in(question):
-                replies.append((question, asking.component.ask(asking.alone, question)))
+            replies.append((question, _reply(asking, question)))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a piece may raise what it likes
             if not question.judged:  # such as a rate that is no number, which may be refused
                 continue
@@ -244,19 +244,17 @@ def _answered(asking: Asking) -> Finding:
     return find(asking.component, replies, asking.alone, asking.reference)
 
 
-@contextmanager
-def _made_in(question: Question) -> Iterator[None]:
-    """In double precision numbers are made in it by default, as the base of a power may be.
+def _reply(asking: Asking, question: Question) -> Reply:
+    """The reply, with numbers made in double precision by default where that is asked.
 
-    A piece that was compared in single precision may leave the dtype of its numbers to torch.
+    A piece that was compared in single precision may leave the dtype of its own numbers, such as
+    the base of a power, to torch.
     """
-    default = torch.get_default_dtype()
-    if question.case.torch_dtype is torch.float64:
-        torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(default)
+    with determinism(question.case.seed):  # which puts the default back
+        if question.case.torch_dtype is torch.float64:
+            torch.set_default_dtype(torch.float64)
+        reply: Reply = asking.component.reply(asking.alone, question, question.case.seed)
+        return reply
 
 
 def _distinct(findings: Sequence[Finding]) -> list[dict[str, object]]:

@@ -90,6 +90,7 @@ def test_a_reference_that_is_no_measure_is_refused(subject):
     """With no number that should be."""
     result = compare(subject, R(B, model=Noisy), [SMALL])
     assert result.verdict == "inconclusive"
+    assert result.reason
     assert "the reference does not agree with itself" in result.reason
     assert "should be" not in result.reason
     assert result.first_divergence is None
@@ -130,6 +131,7 @@ def test_a_backward_that_ignores_what_it_is_handed_differs():
     right = squares(lambda r, g: g * 2 * r / r.numel())
     result = compare(R(S, loss=wrong), cases=[SMALL])
     assert result.verdict == "different"
+    assert result.first_divergence
     assert result.first_divergence.stage == "gradient"
     assert compare(R(S, loss=right), cases=[SMALL]).verdict in ("identical", "rounding")
 
@@ -143,6 +145,7 @@ def test_a_backward_that_reads_only_the_first_of_what_it_is_handed_differs():
     halves = {name: _half(loss) for name, loss in {"wrong": wrong, "right": right}.items()}
     result = compare(R(side, loss=halves["wrong"]), cases=[case])
     assert result.verdict == "different"
+    assert result.first_divergence
     assert result.first_divergence.stage == "gradient"
     assert compare(R(side, loss=halves["right"]), cases=[case]).verdict in AGREES
 

@@ -946,6 +946,14 @@ def test_the_packages_own_compare_names_the_fault():
     assert "findings" not in named(cases=[SMALL]).to_dict()
 
 
+@pytest.mark.parametrize("name", VALID)
+def test_a_right_variant_passes_what_it_is_asked(name):
+    """The questions that every piece of one's own is asked by itself call nothing different."""
+    asked = harness.compare(broken(name, **VALID[name]), None, [SMALL])  # type: ignore[operator]
+    assert asked.verdict in ("identical", "rounding"), asked.reason
+    assert (asked.findings, asked.notes) == ([], [])
+
+
 def test_what_a_loop_leaves_must_be_what_it_trained():
     """A loop that trains and then puts the initial parameters back has trained nothing."""
 
