@@ -11,7 +11,7 @@ of a fresh model of the reference, matched in the order of its `named_parameters
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypedDict, Unpack, cast
@@ -76,7 +76,7 @@ class Own(Pair):
     source = "given"
 
     @property
-    def forms(self) -> Mapping[str, Sides]:
+    def forms(self) -> dict[str, Sides]:
         """None: both sides are given."""
         return {}
 
