@@ -171,13 +171,9 @@ def prepared(
     if subject is None or reference is None:
         raise InputError("data= needs two recipes; give compare(subject, reference, data=(X, y)).")
     X, y = _checked(data)
+    told: Settings = {"lr": 0.01, **settings}
     case = OwnCase(
-        "own",
-        "recipes of one's own",
-        **{"num_examples": len(X), "lr": 0.01, **settings},
-        X=X,
-        y=y,
-        start=reference.model,
+        "own", "recipes of one's own", num_examples=len(X), X=X, y=y, start=reference.model, **told
     )
     _clipped_at_all(case, subject, reference)
     theirs, shapes = _looked_at(case, reference, "reference")
@@ -200,7 +196,7 @@ class _InAnyDtype:
     def __call__(self, y_hat: Tensor, y: Tensor) -> Tensor:
         key = (y_hat.dtype, y_hat.device)
         if key not in self._copies:
-            self._copies[key] = copy.deepcopy(self._module).to(*reversed(key))
+            self._copies[key] = copy.deepcopy(self._module).to(y_hat.device, y_hat.dtype)
         return self._copies[key](y_hat, y)  # type: ignore[no-any-return]
 
 
@@ -315,7 +311,7 @@ def _looked_at(case: OwnCase, side: Recipe, role: str) -> tuple[Convention, Shap
             made.double()
         y_hat = made.forward(X)
         loss = side.loss(y_hat, y)
-        loss.sum().backward()  # type: ignore[no-untyped-call]
+        loss.sum().backward()
     except Exception as error:
         raise InputError(
             f"the {role} {side.name} cannot do a step on the data in float64 "

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn, optim
 
-import harness
+from harness.diagnosis.finding import compare
 from harness.engine.comparison import Comparison
+from harness.pairs.own import recipe
 
 ROWS, SIZE, FEATURES, CLASSES = 20, 8, 5, 4
 
@@ -21,15 +22,16 @@ Make = Callable[[], nn.Module]
 
 
 def compared(
-    mine: dict[str, Any], theirs: dict[str, Any], data: Data, **settings: Any
+    data: Data, mine: dict[str, Any], theirs: dict[str, Any], **settings: Any
 ) -> Comparison:
     """Two recipes built separately, trained on the same data for an epoch: three steps."""
-    sides = (harness.recipe(**mine), harness.recipe(**theirs))
     with torch.random.fork_rng(devices=[]):
-        result: Comparison = harness.compare(
-            *sides, data=data, **{"epochs": 1, "batch_size": SIZE, **settings}
+        return compare(
+            recipe(**mine),
+            recipe(**theirs),
+            data=data,
+            **{"epochs": 1, "batch_size": SIZE, **settings},
         )
-    return result
 
 
 def drawn(seed: int) -> torch.Generator:
@@ -216,10 +218,10 @@ class GeluByErf(nn.Module):
 class TwoGates(nn.GRU):
     """Resets before the product, as the first paper has it: another layer under one name."""
 
-    def forward(self, X: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, X: Any, hx: Any = None) -> Any:
         """As torch's."""
         del hx
-        W, U, b, c = self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0
+        W, U, b, c = self.parameters()
         h = X.new_zeros(len(X), self.hidden_size)
         for x in X.unbind(1):
             r, z, n = nn.functional.linear(x, W, b).chunk(3, 1)
@@ -259,7 +261,7 @@ class LayerTrial:
         return features(seed, *self.shape)
 
 
-def recurrent(kind: type[nn.RNNBase], **settings: Any) -> Make:
+def recurrent(kind: Callable[..., nn.Module], **settings: Any) -> Make:
     return headed(lambda: Picked(kind(3, 4, batch_first=True, **settings)))
 
 

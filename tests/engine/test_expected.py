@@ -16,7 +16,7 @@ STEPS = 40
 class Steps:
     """Places of some steps."""
 
-    places: list
+    places: list[tuple[int, int]]
 
     def __len__(self):
         return len(self.places)

@@ -83,7 +83,7 @@ def assert_differs(result: Comparison, stage: str) -> None:
 @pytest.mark.parametrize(("name", "reduction"), losses())
 def test_a_loss_agrees_with_itself(name: str, reduction: str, seed: int) -> None:
     data = features(seed), LOSSES[name].labels(seed)
-    result = compared(*sides_of(name, reduction, "right", "right"), data, seed=seed)
+    result = compared(data, *sides_of(name, reduction, "right", "right"), seed=seed)
     assert_agrees(result)
     if name not in ("ce-weighted", "ce-ignoring"):  # a mean by weights is neither
         assert result.cases[0].reference.convention.reduction == reduction
@@ -92,7 +92,7 @@ def test_a_loss_agrees_with_itself(name: str, reduction: str, seed: int) -> None
 @pytest.mark.parametrize(("name", "reduction"), losses())
 def test_a_loss_that_is_nearly_right_differs(name: str, reduction: str) -> None:
     data = features(0), LOSSES[name].labels(0)
-    assert_differs(compared(*sides_of(name, reduction, "wrong", "right"), data), "loss")
+    assert_differs(compared(data, *sides_of(name, reduction, "wrong", "right")), "loss")
 
 
 @pytest.mark.parametrize("seed", seeds())
@@ -104,7 +104,7 @@ def test_a_loss_by_hand_agrees(loss: Any, name: str, reduction: str, seed: int) 
     mine, theirs = sides_of(name, reduction, "right", "right")
     own = partial(loss, reduction=reduction) if name == "ce" else loss(0.7, reduction)
     data = features(seed), LOSSES[name].labels(seed)
-    assert_agrees(compared(mine | {"loss": own}, theirs, data, seed=seed))
+    assert_agrees(compared(data, mine | {"loss": own}, theirs, seed=seed))
 
 
 @pytest.mark.parametrize("seed", seeds())
@@ -113,7 +113,7 @@ def test_a_layer_agrees_with_itself(name: str, seed: int) -> None:
     trial = LAYERS[name]
     side = {"model": trial.right, "loss": nn.MSELoss()}
     data = trial.features(seed), numbers(seed)[:, :1]
-    assert_agrees(compared(side, side, data, seed=seed))
+    assert_agrees(compared(data, side, side, seed=seed))
 
 
 @pytest.mark.parametrize("name", layers())
@@ -121,7 +121,7 @@ def test_a_layer_that_is_nearly_right_differs(name: str) -> None:
     trial = LAYERS[name]
     mine, theirs = ({"model": model, "loss": nn.MSELoss()} for model in (trial.wrong, trial.right))
     data = trial.features(0), numbers(0)[:, :1]
-    assert_differs(compared(mine, theirs, data), trial.stage)
+    assert_differs(compared(data, mine, theirs), trial.stage)
 
 
 @pytest.mark.parametrize("seed", seeds())
@@ -135,7 +135,7 @@ def test_a_layer_by_hand_agrees(own: Make, name: str, seed: int) -> None:
         {"model": model, "loss": nn.MSELoss()} for model in (behind(own), LAYERS[name].right)
     )
     data = features(seed), numbers(seed)[:, :1]
-    assert compared(mine, theirs, data, seed=seed).verdict == "rounding"
+    assert compared(data, mine, theirs, seed=seed).verdict == "rounding"
 
 
 @pytest.mark.parametrize("seed", seeds())
@@ -143,19 +143,19 @@ def test_a_layer_by_hand_agrees(own: Make, name: str, seed: int) -> None:
 def test_an_optimizer_agrees_with_itself(name: str, seed: int) -> None:
     right, _ = OPTIMIZERS[name]
     data = features(seed), numbers(seed)[:, :1]
-    assert_agrees(compared(*trained_by(name, right, right), data, seed=seed, epochs=3))
+    assert_agrees(compared(data, *trained_by(name, right, right), seed=seed, epochs=3))
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_that_is_nearly_right_differs(name: str) -> None:
     right, wrong = OPTIMIZERS[name]
     data = features(0), numbers(0)[:, :1]
-    assert_differs(compared(*trained_by(name, wrong, right), data, epochs=3), "parameter")
+    assert_differs(compared(data, *trained_by(name, wrong, right), epochs=3), "parameter")
 
 
 @pytest.mark.parametrize("kind", [torch.optim.LBFGS, torch.optim.SparseAdam])
 def test_what_a_single_dense_step_cannot_ask_is_refused(kind: Callable[..., Any]) -> None:
     data = features(0), numbers(0)[:, :1]
     with pytest.raises(InputError, match="cannot be asked for a single step") as refused:
-        compared(*trained_by("", kind, kind), data)
+        compared(data, *trained_by("", kind, kind))
     assert "\n" not in str(refused.value)

@@ -1,12 +1,14 @@
 """Recipes of one's own: what is found of them, what is refused, and the doors to them."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import nn, optim
 
 import harness
+from harness.diagnosis import finding
 from harness.engine.trace import STAGES
 from harness.errors import InputError
 from harness.pairs import own
@@ -25,13 +27,17 @@ def given():
 
 
 def side(**pieces):
-    return harness.recipe(**{"model": net, "loss": nn.MSELoss(), **pieces})
+    return own.recipe(**{"model": net, "loss": nn.MSELoss(), **pieces})
 
 
 def compared(subject, reference, data=None, **settings):
-    return harness.compare(
+    return finding.compare(
         subject, reference, data=data or given(), **{"epochs": 1, "batch_size": 8, **settings}
     )
+
+
+def test_the_doors_are_public():
+    assert (harness.recipe, harness.compare) == (own.recipe, finding.compare)
 
 
 def test_two_equal_recipes_agree_and_two_others_differ():
@@ -63,7 +69,7 @@ def test_an_instance_is_copied_and_left_as_it_is():
     before = [p.clone() for p in made.parameters()]
     subject, reference, case = own.prepared(side(model=made), side(model=made), given())
     assert torch.equal(case.data().initial[0], before[0])
-    assert harness.compare(subject, reference, [case]).verdict == "identical"
+    assert finding.compare(subject, reference, [case]).verdict == "identical"
     assert all(torch.equal(*both) for both in zip(before, made.parameters(), strict=True))
 
 
@@ -80,8 +86,8 @@ def test_how_a_loss_is_reduced_is_found_by_its_values(reduction):
 
 def test_a_mean_by_class_weights_counts_as_a_mean():
     data = given()[0], torch.randint(0, 3, (ROWS,), generator=torch.Generator().manual_seed(0))
-    recipe = partial(
-        harness.recipe,
+    recipe: Any = partial(
+        own.recipe,
         model=lambda: nn.Linear(5, 3),
         loss=nn.CrossEntropyLoss(weight=torch.tensor([1.0, 0.1, 5.0])),
     )
@@ -177,4 +183,4 @@ def test_a_piece_that_cannot_be_called_is_refused(piece):
 
 def test_settings_of_ones_own_data_need_data():
     with pytest.raises(InputError, match="epochs= goes with data="):
-        harness.compare(side(), side(), epochs=3)
+        finding.compare(side(), side(), epochs=3)
