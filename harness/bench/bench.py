@@ -23,7 +23,7 @@ from harness.bench.timer import Row, Timer, engine_rows
 from harness.bench.variants import (
     FORM,
 )
-from harness.engine.case import devices
+from harness.engine.case import Case, devices
 from harness.engine.recipe import Recipe
 from harness.errors import InputError
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
@@ -71,7 +71,7 @@ class Bench:
     threads: int
     seed: int
     plan: Plan
-    settings: list[LinearCase] = field(default_factory=list)
+    settings: list[Case] = field(default_factory=list)
     control: Duel | None = None
     rows: list[Row] = field(default_factory=list)
     sweeps: list[dict[str, Any]] = field(default_factory=list)
@@ -185,14 +185,19 @@ def measure(
 
 def _memory(rows: Sequence[Row]) -> None:
     """Fill in what whole epochs add to the memory at their peak, in a process of its own."""
-    fitting = [row for row in rows if row.found and row.entry.make is epoch]
-    fitting = [r for r in fitting if r.entry.group != "engine" and not r.entry.first.bulky]
+    fitting = [
+        (row, case)
+        for row in rows
+        if row.found and row.entry.make is epoch and not row.entry.first.bulky
+        # the other process knows the recipes of linear regression by their names
+        if row.entry.group != "engine" and isinstance(case := row.entry.setting, LinearCase)
+    ]
     jobs = [
-        (variant.name, row.entry.setting)
-        for row in fitting
+        (variant.name, case)
+        for row, case in fitting
         for variant in (row.entry.first, row.entry.second)
     ]
     once = list(dict.fromkeys(jobs))
     told = dict(zip(once, peaks(once), strict=True))
-    for row, *pair in zip(fitting, jobs[::2], jobs[1::2], strict=True):
+    for (row, _), *pair in zip(fitting, jobs[::2], jobs[1::2], strict=True):
         row.memory = [told[job] for job in pair]

@@ -24,14 +24,15 @@ from harness.bench.variants import (
     short_name,
     swaps,
 )
-from harness.engine.case import Data
+from harness.engine.case import Case, Data
 from harness.engine.recipe import Batch, Recipe, Side
 from harness.errors import InputError
 from harness.pairs.linear import SCRATCH, LinearCase
+from harness.pairs.softmax import SOFTMAX, SoftmaxCase
 from harness.report.view import spaced
 
 Timed = Prepared | Callable[[], object]
-Maker = Callable[[Recipe, LinearCase, Data], Timed]
+Maker = Callable[[Recipe, Case, Data], Timed]
 
 
 def setting(name: str, n: int, d: int, batch_size: int, **more: Any) -> LinearCase:
@@ -52,30 +53,33 @@ SETTINGS = (
     setting("medium", 100_000, 32, 256),
     setting("large", 1_000_000, 32, 1024),
 )
+# both sides of the second pair: what it has of its own, and an epoch
+SOFTMAX_SETTING = SoftmaxCase("softmax", "digits, 500 rows, batch 32", epochs=1)
+SOFTMAX_ROWS = ("forward", "loss")
 ONLY_BY_NAME = ("large",)  # takes minutes
 
 
-def _batches(case: LinearCase, data: Data) -> Iterator[Batch]:
+def _batches(case: Case, data: Data) -> Iterator[Batch]:
     """Batches without end, every one a new copy, in equal order for all who ask."""
     generator = torch.Generator().manual_seed(case.seed)
     loader = SCRATCH[FORM].batches(data.features, data.labels, case.batch_size, generator)
     return itertools.chain.from_iterable(itertools.repeat(loader))
 
 
-def iterator(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
+def iterator(recipe: Recipe, case: Case, data: Data) -> Timed:
     """An epoch of batches, served and dropped; the order is a new one each time."""
     generator = torch.Generator().manual_seed(case.seed)
     loader = recipe.batches(data.features, data.labels, case.batch_size, generator)
     return lambda: deque(loader, maxlen=0)
 
 
-def forward(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
+def forward(recipe: Recipe, case: Case, data: Data) -> Timed:
     """A prediction, with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
     return Prepared(side.forward, lambda: next(batches)[0])
 
 
-def loss(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
+def loss(recipe: Recipe, case: Case, data: Data) -> Timed:
     """The loss of a prediction, with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
 
@@ -86,7 +90,7 @@ def loss(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     return Prepared(lambda batch: side.loss(*batch), fresh)
 
 
-def backward(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
+def backward(recipe: Recipe, case: Case, data: Data) -> Timed:
     """Old gradients forgotten, new ones computed from a loss with its graph."""
     side, batches = recipe.build(case, data), _batches(case, data)
 
@@ -97,7 +101,7 @@ def backward(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     return Prepared(call, lambda: side.training_step(next(batches)))
 
 
-def update(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
+def update(recipe: Recipe, case: Case, data: Data) -> Timed:
     """Gradients put in place, and the parameters updated from them."""
     side = recipe.build(case, data)
     generator = torch.Generator(data.features.device).manual_seed(case.seed)
@@ -116,13 +120,13 @@ def update(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
     return Prepared(call, fresh)
 
 
-def step(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
+def step(recipe: Recipe, case: Case, data: Data) -> Timed:
     """A whole step on a batch that is there already: the same iterator for both sides."""
     side, batches = recipe.build(case, data), _batches(case, data)
     return Prepared(side.stepper(), lambda: next(batches))
 
 
-def epoch(recipe: Recipe, case: LinearCase, data: Data) -> Timed:
+def epoch(recipe: Recipe, case: Case, data: Data) -> Timed:
     """A whole epoch by the side's own loop, from the initial parameters; made outside the time."""
     return Prepared(Side.fit, lambda: recipe.build(case, data))
 
@@ -145,7 +149,7 @@ class Entry:
     `piece_of` is the side that a swapped piece is taken from, "" where none is swapped.
     """
 
-    setting: LinearCase
+    setting: Case
     group: str
     name: str
     first: Variant
@@ -222,18 +226,29 @@ def entries(case: LinearCase, subject: Recipe, reference: Recipe) -> list[Entry]
     return [entry for entry in found if case.name == "small" or entry.telling]
 
 
+def softmax_entries(case: SoftmaxCase) -> list[Entry]:
+    """The rows of softmax regression, whose sides are always our own."""
+    mine, theirs = map(plain, SOFTMAX.forms[case.form].both)
+    found = [
+        Entry(case, "components", name, mine, theirs, *COMPONENTS[name]) for name in SOFTMAX_ROWS
+    ]
+    return [*found, Entry(case, "epoch", "whole epoch", mine, theirs)]
+
+
 def select(
     subject: Recipe, reference: Recipe, device: str, seed: int, only: Sequence[str], *, quick: bool
 ) -> list[Entry]:
     """The rows that are asked for; `InputError` where a pattern names none."""
     cases = [replace(case, device=device, seed=seed) for case in SETTINGS]
     every = [entry for case in cases for entry in entries(case, subject, reference)]
+    every += softmax_entries(replace(SOFTMAX_SETTING, device=device, seed=seed))
     for pattern in only:
         if not any(entry.chosen([pattern]) for entry in every) and pattern != "engine":
             groups = ", ".join(dict.fromkeys(entry.group for entry in every))
+            settings = ", ".join(dict.fromkeys(entry.setting.name for entry in every))
             raise InputError(
                 f"--only {pattern}: no row is called that; take a setting "
-                f"({', '.join(case.name for case in cases)}), a group ({groups}, engine), a row, "
+                f"({settings}), a group ({groups}, engine), a row, "
                 "or a pattern such as 'medium/*/*iterator*'."
             )
     found = sorted((entry for entry in every if entry.chosen(only)), key=_rank)

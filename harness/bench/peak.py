@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from harness.bench.variants import by_name
-from harness.engine.case import Data
+from harness.engine.case import Case, Data
 from harness.engine.recipe import Recipe
 from harness.pairs.linear import LinearCase
 
@@ -69,7 +69,7 @@ def main() -> None:
     json.dump(measured, sys.stdout)
 
 
-def training(recipe: Recipe, case: LinearCase, data: Data) -> Callable[[], None]:
+def training(recipe: Recipe, case: Case, data: Data) -> Callable[[], None]:
     """A whole run of one side, its own making included."""
     return lambda: recipe.build(case, data).fit()
 

@@ -98,12 +98,17 @@ class Timer:
         found = [
             self.comparison(entry.setting, variant.recipe)
             for variant in (entry.first, entry.second)
-            if variant.recipe is not self.reference
+            if variant.recipe is not self.reference_of(entry.setting)
         ]
         told = [(level_of(comparison, entry.stage), comparison.why) for comparison in found]
         level, why = max(told, key=lambda pair: _ORDER.index(pair[0]))
         sound = level in SOUND
         return level, "" if sound else f"not timed: {one_line(why or level)[:REASON]}"
+
+    def reference_of(self, case: Case) -> Recipe:
+        """What a setting is held against: of another pair than the reference's, its built-in."""
+        own = self.reference.pair in (None, case.pair)
+        return self.reference if own else case.pair.reference(case)
 
     def comparison(self, case: Case, recipe: Recipe) -> CaseComparison:
         """The recipe held against the reference on a case, once."""
@@ -111,7 +116,7 @@ class Timer:
         if key not in self._compared:
             # piece by piece too where that is quick; the free run alone judges the whole
             comparison = CaseComparison(
-                case, recipe, self.reference, forced_pass=case.n <= FORCED_ROWS
+                case, recipe, self.reference_of(case), forced_pass=case.n <= FORCED_ROWS
             )
             self._compared[key] = comparison.judge(self.data(case))
         return self._compared[key]

@@ -131,15 +131,35 @@ def chosen(*only, quick=False):
 
 
 def test_large_runs_only_by_name():
-    assert {entry.setting.name for entry in chosen()} == {"small", "medium"}
+    assert {entry.setting.name for entry in chosen()} == {"small", "medium", "softmax"}
     assert {entry.setting.name for entry in chosen("large")} == {"large"}
-    assert {entry.setting.name for entry in chosen("loss")} == {"small", "medium", "large"}
+    found = {entry.setting.name for entry in chosen("loss")}
+    assert found == {"small", "medium", "large", "softmax"}
     assert {entry.setting.name for entry in chosen("*/components/loss")} == {
         "small",
         "medium",
+        "softmax",
         "large",
     }
     assert [entry.ident for entry in chosen("small/components/loss")] == ["small/components/loss"]
+
+
+def test_softmax_has_rows_of_its_own():
+    """Its model, its loss and an epoch; none of them in a quick run."""
+    rows = [entry.ident for entry in chosen("softmax")]
+    names = ("components/forward", "components/loss", "epoch/whole epoch")
+    assert rows == [f"softmax/{name}" for name in names]
+    assert {entry.setting.name for entry in chosen(quick=True)} == {"small"}
+
+
+def test_another_pair_is_held_against_its_own_built_in():
+    """Whatever the rows of linear regression are held against."""
+    timer = Timer(REFERENCE, "cpu", Plan())
+    (_, entry, _) = chosen("softmax")
+    case = entry.setting
+    assert timer.reference_of(case) is case.pair.forms["object"].builtin
+    assert timer.reference_of(SETTINGS[0]) is REFERENCE  # control
+    assert timer.agreement(entry) in (("rounding", ""), ("identical", ""))
 
 
 def test_quick_is_small_and_without_bulk():

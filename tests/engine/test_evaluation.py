@@ -23,6 +23,8 @@ class Odd(nn.Linear):
 class Counting(nn.Linear):
     """A right linear model with a running statistic; `always` also counts while it evaluates."""
 
+    calls: torch.Tensor
+
     def __init__(self, d, q, always):
         super().__init__(d, q)
         self.always = always

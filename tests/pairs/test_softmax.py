@@ -16,14 +16,19 @@ from harness.pairs.softmax import CASES, LOGITS, PROBABILITIES, SOFTMAX, Softmax
 QUICK = ("softmax-functional-against-object", "softmax-zero-init", "softmax-batch-over-n")
 SMALL = SoftmaxCase("small", "a tail, two epochs", num_examples=23, batch_size=5, epochs=2)
 WRONG = [
-    pytest.param(form, mistake, at, id=f"{mistake.id} {at} {form}")
+    (form, mistake, at)
     for form, sides in SOFTMAX.forms.items()
     for mistake in MISTAKES
     for at, written in enumerate(mistake.forms)
     if written.make(sides.scratch) is not None
 ]
 # the first form of each in one convention
-ONE_EACH = list({param.values[1].id: param for param in reversed(WRONG)}.values())
+ONE_EACH = list({mistake.id: (form, mistake, at) for form, mistake, at in WRONG[::-1]}.values())
+
+
+def told(value):
+    """Return what a parameter is called in the name of a test."""
+    return getattr(value, "id", str(value))
 
 
 def named(name):
@@ -119,13 +124,13 @@ def caught(form, mistake, at, seed):
     assert (found.cause.id, found.cause.also) == (mistake.id, ())
 
 
-@pytest.mark.parametrize(("form", "mistake", "at"), ONE_EACH)
+@pytest.mark.parametrize(("form", "mistake", "at"), ONE_EACH, ids=told)
 def test_each_mistake_is_named(form, mistake, at):
     caught(form, mistake, at, seed=0)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("form", "mistake", "at"), WRONG)
+@pytest.mark.parametrize(("form", "mistake", "at"), WRONG, ids=told)
 def test_each_form_is_named_in_each_convention(form, mistake, at):
     """With other questions than the quick test asks."""
     caught(form, mistake, at, seed=1)
@@ -147,8 +152,8 @@ def test_a_wrong_side_is_different_and_explained(id_, component):
     (case,) = found.cases
     assert case.verdict in ("different", "error")
     assert case.stages[mistake.first_stage]["level"] in ("different", "error")
-    ((name, cause),) = [(each["component"], each["cause"]["id"]) for each in found.findings]
-    assert (name, cause) == (component, id_)
+    (finding,) = found.to_dict()["findings"]
+    assert (finding["component"], finding["cause"]["id"]) == (component, id_)
 
 
 def test_an_unknown_fault_is_measured_not_named():
