@@ -418,3 +418,13 @@ def test_check_reads_standard_input():
     done = subprocess.run(words, input=RIGHT.read_bytes(), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["score"] == 6
+
+
+def test_compare_takes_a_pair_by_its_name(capsys, tmp_path):
+    """One of its cases, with the evaluation; an unknown pair is refused with what comes close."""
+    words = ("--pair", "softmax", "--case", "softmax-batch-over-n", "--out", str(tmp_path))
+    assert cli.main(["compare", *words]) == 0
+    (case,) = json.loads((tmp_path / "report.json").read_text("utf-8"))["cases"]
+    assert (case["name"], "evaluation" in case["stages"]) == ("softmax-batch-over-n", True)
+    capsys.readouterr()
+    assert "did you mean 'softmax'" in fails(capsys, "compare", "--pair", "softmacs")
