@@ -67,8 +67,8 @@ def askings(component: Component[Any], cases: Sequence[CaseComparison]) -> list[
     distinct: dict[object, tuple[CaseComparison, Recipe]] = {}
     for case in cases:
         pair = case.case.pair
-        if component.piece not in pair.replaced(case.subject):
-            continue
+        if not pair.forms or component.piece not in pair.replaced(case.subject):
+            continue  # a pair of which both sides are given has no questions
         if component in (MODEL, INITIALISATION) and not pair.is_bounded(case.case):
             continue  # such as a hidden layer, of which no question is made
         base = _base(component, case)

@@ -110,6 +110,12 @@ class Own(Pair):
         del case
         return False
 
+    def replaced(self, recipe: Recipe) -> tuple[str, ...]:
+        """What somebody gave: all but what `recipe` puts in where nothing is given."""
+        ours = {"batches": _batches, "clip": builtin.clip_gradients, "loop": _loop}
+        given = [name for name, piece in ours.items() if getattr(recipe, name) is not piece]
+        return ("model", "loss", "optimizer", *given)
+
     def follows(self, convention: Convention) -> Sides:
         """No sides of ours follow it."""
         raise InputError(f"no sides follow {convention}: both recipes are given.")
