@@ -36,16 +36,6 @@ class Expected:
         scale[list(steps)] = torch.maximum(scale[list(steps)], self.refine(steps).to(scale))
         return replace(self, scale=scale)
 
-    def scaled(self, by: float) -> Expected:
-        """Every value times a number."""
-        refine = self.refine
-        return Expected(
-            self.value * by,
-            self.scale * abs(by),
-            self.length,
-            None if refine is None else lambda steps: refine(steps) * abs(by),
-        )
-
 
 def joined(first: Expected, second: Expected) -> Expected:
     """Two stages side by side: (K, a) and (K, b) -> (K, a + b)."""

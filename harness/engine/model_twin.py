@@ -133,12 +133,6 @@ class ModelSteps:
             Expected(gradient, sizes, length),
         )
 
-    def pulled(self, slope: Tensor) -> Tensor:
-        """The gradient (K, P) by the parameters where the derivatives by predictions are these."""
-        if self.twin.bounded:
-            slope = torch.cat((slope, torch.zeros_like(slope)))
-        return self._pulled(slope)[: len(self.X)]
-
     def _pulled(self, slope: Tensor) -> Tensor:
         return _gradient(self._leaf, self._y_hat, slope)[:, : self.twin.width]
 
