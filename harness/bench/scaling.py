@@ -177,19 +177,34 @@ def stream(rows: int, d: int, memory: int, seed: int, batch_size: int = 1024) ->
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.f32"
         _write(path, rows, d, seed)
-        told = {"path": str(path), "rows": rows, "d": d, "memory": memory, "batch": batch_size}
+        settings = {"path": str(path), "rows": rows, "d": d, "memory": memory, "batch": batch_size}
+        level, why = _agreement(*_streamed(settings))
+        point: dict[str, Any] = {**settings, "file": size, "agreement": level, "why": why}
+        del point["path"]
+        if why:
+            return {**point, "gap": None, "duel": None}
         done = subprocess.run(
             [sys.executable, "-c", "from harness.bench import scaling; scaling.streamed_main()"],
-            input=json.dumps(told),
+            input=json.dumps(settings),
             capture_output=True,
             text=True,
             check=False,
         )
-    base = {"rows": rows, "d": d, "batch": batch_size, "file": size, "memory": memory}
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        return {**base, "duel": None, "agreement": "error", "why": last}
-    return {**base, **json.loads(done.stdout)}
+        return {**point, "duel": None, "agreement": "error", "why": last}
+    return {**point, **json.loads(done.stdout)}
+
+
+def _streamed(settings: dict[str, Any]) -> tuple[LinearCase, LinearData]:
+    """The case of a stream, and its rows: a mapping of the file, of which nothing is read yet."""
+    rows, d = settings["rows"], settings["d"]
+    table = torch.from_file(
+        settings["path"], shared=True, size=rows * (d + 1), dtype=torch.float32
+    ).reshape(rows, d + 1)
+    start = (torch.zeros(d), torch.zeros(1))
+    case = setting("stream", rows, d, settings["batch"])
+    return case, LinearData(table[:, :-1], table[:, -1:], start, None)
 
 
 def _write(path: Path, rows: int, d: int, seed: int) -> None:
@@ -204,19 +219,18 @@ def _write(path: Path, rows: int, d: int, seed: int) -> None:
 
 
 def streamed_main() -> None:
-    """Read what to do from standard input, limit this process's memory, time both sides."""
+    """Read what to do from standard input, limit this process's memory, time both sides.
+
+    That both agree is judged before, in another process: what judging leaves behind in the
+    allocator would count here as memory that the training takes.
+    """
     import resource  # Unix only, as the limit is
 
-    told = json.loads(sys.stdin.read())
+    settings = json.loads(sys.stdin.read())
     torch.set_num_threads(1)
-    table = torch.from_file(
-        told["path"], shared=True, size=told["rows"] * (told["d"] + 1), dtype=torch.float32
-    ).reshape(told["rows"], told["d"] + 1)
-    case = setting("stream", told["rows"], told["d"], told["batch"])
-    data = LinearData(table[:, :-1], table[:, -1:], (torch.zeros(told["d"]), torch.zeros(1)), None)
-    level, why = _agreement(case, data)
+    case, data = _streamed(settings)
     # RLIMIT_DATA counts what a process allocates, and leaves out pages of a shared file mapping
-    resource.setrlimit(resource.RLIMIT_DATA, (told["memory"], told["memory"]))
+    resource.setrlimit(resource.RLIMIT_DATA, (settings["memory"], settings["memory"]))
     trained: dict[int, Side] = {}
 
     def side(at: int, recipe: Recipe) -> Prepared:
@@ -226,16 +240,13 @@ def streamed_main() -> None:
 
         return Prepared(Side.fit, fresh)
 
-    found = None
-    if not why:
-        plan = Plan(pairs=2, fewest=2, warmups=1, doubled=False)
-        sides = [side(at, recipe) for at, recipe in enumerate((SCRATCH[FORM], BUILTIN[FORM]))]
-        found = duel(*sides, name="stream", plan=plan).to_dict()
+    plan = Plan(pairs=2, fewest=2, warmups=1, doubled=False)
+    sides = [side(at, recipe) for at, recipe in enumerate((SCRATCH[FORM], BUILTIN[FORM]))]
+    timed = duel(*sides, name="stream", plan=plan).to_dict()
     ends = [
         torch.cat([p.detach().flatten() for p in each.parameters()]) for each in trained.values()
     ]
-    gap = float((ends[0] - ends[1]).abs().max()) if ends else None
-    json.dump({"agreement": level, "why": why, "gap": gap, "duel": found}, sys.stdout)
+    json.dump({"gap": float((ends[0] - ends[1]).abs().max()), "duel": timed}, sys.stdout)
 
 
 def _agreement(case: LinearCase, data: LinearData) -> tuple[str, str]:
