@@ -34,6 +34,17 @@ def reach(dotted):
     raise LookupError(dotted)
 
 
+def log_softmax_is_taken_apart():
+    """There is a way to take it and its backward pass apart, and it comes to the same."""
+    table = reach("torch._decomp.decomposition_table")
+    aten = torch.ops.aten
+    logits = torch.tensor([[0.0, 1.0], [3.0, -2.0]], dtype=torch.float64)
+    forward = (aten._log_softmax.default, (logits, 1, False))
+    output = forward[0](*forward[1])
+    backward = (aten._log_softmax_backward_data.default, (logits, output, 1, logits.dtype))
+    return all(torch.allclose(f(*args), table[f](*args)) for f, args in (forward, backward))
+
+
 def operations_are_seen():
     """A mode sees the operations of a vmapped function and of its backward pass, and changes them.
 
@@ -247,6 +258,7 @@ CANARIES = {
         operations_are_seen,
         ROUNDING,
     ),
+    "torch._decomp.decomposition_table": (log_softmax_is_taken_apart, ROUNDING),
     "default_generator": (
         generator_seeds,
         "engine/lockstep.py: what draws without a generator of its own is then not seeded",

@@ -47,6 +47,33 @@ def test_cancellation_is_seen():
     assert 500 < found < 3000
 
 
+def certain(logits):
+    """The log-probability of a class that is almost certain."""
+    return torch.log_softmax(logits, -1)[..., :1]
+
+
+def slope_of_certain(logits):
+    leaf = logits.detach().requires_grad_()
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(certain(leaf).sum(), leaf)
+    return slope
+
+
+@pytest.mark.parametrize("function", [certain, slope_of_certain])
+def test_what_cancels_inside_log_softmax_is_seen(function):
+    """1 - p is 2e-9, and has been rounded as p: the scale is that of p, whatever is left of it."""
+    logits = torch.tensor([20.0, 0.0], dtype=torch.float64)
+    assert float(function(logits).abs().max()) < 1e-8
+    assert 0.5 < float(scale(function, logits).max()) < 4
+
+
+def test_without_taking_it_apart_it_is_not_seen(monkeypatch):
+    """The control."""
+    monkeypatch.setattr(rounding, "_TAKEN_APART", set())
+    logits = torch.tensor([20.0, 0.0], dtype=torch.float64)
+    assert float(scale(certain, logits).max()) < 1e-6
+
+
 def test_a_product_is_rounded_about_once():
     X = torch.tensor([3.0], dtype=torch.float64)
     assert 3 <= float(scale(lambda x: x * 2.0, X)) <= 3 * 2 * 2.1
