@@ -246,7 +246,7 @@ CANARIES = {
     "_C._functorch.is_functorch_wrapped_tensor, get_unwrapped": (functorch_unwraps, LOOPS),
     "Tensor._version": (
         version_counts,
-        "engine/trace.py, answers/loop.py: a tensor changed after it was recorded goes unnoticed",
+        "engine/recorder.py: a tensor that is written to after it was recorded goes unnoticed",
     ),
     "_C._nn.linear": (linear_is_seen, BUILTINS),
     "_C._nn.mse_loss": (mse_loss_is_seen, BUILTINS),
@@ -261,11 +261,11 @@ CANARIES = {
     "torch._decomp.decomposition_table": (log_softmax_is_taken_apart, ROUNDING),
     "default_generator": (
         generator_seeds,
-        "engine/lockstep.py: what draws without a generator of its own is then not seeded",
+        "engine/seeding.py: what draws without a generator of its own is then not seeded",
     ),
     "set_deterministic_debug_mode": (
         deterministic_by_mode,
-        "engine/lockstep.py: kernels may then give other bits in each run",
+        "engine/seeding.py: kernels may then give other bits in each run",
     ),
     "does not have a grad_fn": (
         backward_says_no_grad_fn,

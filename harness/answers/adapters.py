@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from harness.answers.component import Piece
+from harness.engine.raised import ReturnedError
 from harness.engine.recipe import Batch, Forward, Loss
-from harness.engine.trace import ReturnedError
 
 
 def forward(piece: Piece, *, flat: bool) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

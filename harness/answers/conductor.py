@@ -21,11 +21,11 @@ from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.autograd import grad as gradients  # itself, whatever stands in its place for a loop
 
 from harness.answers import doubles as understudies
-from harness.answers.arguments import KINDS
 from harness.answers.batches import Cuts, Loader
 from harness.answers.component import Piece, codes, reads_of
 from harness.answers.loop_side import EnoughError, Feed, Pair, Stepper, copy_into, plain, predicted
 from harness.answers.object_form import parameters
+from harness.answers.parameter_names import by_kind, found_in, pair_of, states
 from harness.answers.record import Record
 from harness.answers.style import File, Habits
 from harness.engine.components import (
@@ -352,10 +352,10 @@ class Conductor:
         def backward(*args: Any, **kwargs: Any) -> None:
             self._settle_between()
             pairs = self._candidates()
-            before = [_states(pair) for pair in pairs]
+            before = [states(pair) for pair in pairs]
             original(*args, **kwargs)
             for pair, state in zip(pairs, before, strict=True):
-                if _states(pair) != state:
+                if states(pair) != state:
                     self.live = pair
                     self._differentiated([p.grad for p in pair])
                     return
@@ -414,7 +414,7 @@ class Conductor:
         if by_kind is not None and all(a is b for a, b in zip(by_kind, pair, strict=True)):
             self.where = self._by_kind
         elif names is not None:
-            self.where = _found_in(names, pair)
+            self.where = found_in(names, pair)
 
     def settle(self, pair: Pair | None = None) -> None:
         """Take note of an update that the loop has made by itself since the last step."""
@@ -495,43 +495,4 @@ class Conductor:
 
     def _by_kind(self, names: Any) -> Pair | None:
         """The parameters by what w and b are mostly called, or by the names of the arguments."""
-        if names is None:
-            return None
-        kinds = {**(self.piece.arguments or {}), **self.piece.names}
-        called = {kind: name for name, kind in kinds.items()}
-        if self.piece.names:  # at the top level, a name may mean anything
-            called = {"w": "", "b": "", **called}
-        if "params" in called:
-            return pair_of(names.get(called["params"]))
-        return pair_of(tuple(_named(names, kind, called.get(kind)) for kind in ("w", "b")))
-
-
-def _named(names: Any, kind: str, name: str | None) -> Any:
-    candidates = KINDS[kind] if name is None else [name]
-    return next((names[n] for n in candidates if isinstance(names.get(n), Tensor)), None)
-
-
-def pair_of(value: Any) -> Pair | None:
-    """Two tensors, from a tuple, a list or a dictionary; None where it is anything else."""
-    values = list(value.values()) if isinstance(value, dict) else value
-    if isinstance(values, tuple | list) and len(values) == 2:
-        w, b = values
-        if isinstance(w, Tensor) and isinstance(b, Tensor):
-            return w, b
-    return None
-
-
-def _found_in(names: Any, pair: Pair) -> Callable[[Any], Pair | None]:
-    """How to find tensors again: under the names, or in the container, that hold them now."""
-    values = dict(names)
-    for name, value in values.items():
-        held = pair_of(value)
-        if held and held[0] is pair[0] and held[1] is pair[1]:
-            return lambda names: pair_of(names.get(name))
-    called = [next((n for n, value in values.items() if value is p), "") for p in pair]
-    return lambda names: pair_of(tuple(names.get(name) for name in called)) if names else None
-
-
-def _states(pair: Pair) -> list[tuple[int, int]]:
-    """What tells whether a backward pass has written to the gradients."""
-    return [(id(p.grad), -1 if p.grad is None else p.grad._version) for p in pair]  # noqa: SLF001
+        return by_kind(names, self.piece)

@@ -29,7 +29,7 @@ from harness.bench.paired import Plan, Prepared, duel
 from harness.bench.peak import peaks
 from harness.bench.timer import SOUND, Timer
 from harness.bench.variants import FORM, PermutedOnce, Variant, short_name
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.engine.recipe import Recipe, Side
 from harness.errors import InputError
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase, LinearData

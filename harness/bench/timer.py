@@ -17,9 +17,9 @@ from harness.bench.variants import (
     short_name,
 )
 from harness.engine.case import Case, Data
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.engine.recipe import Recipe
-from harness.engine.trace import chunk_steps
+from harness.engine.recorder import chunk_steps
 from harness.report.view import one_line
 
 FORCED_ROWS = 1000  # rows of data up to which the pieces are judged one by one as well

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.engine.case import UpdateRule
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.engine.components import (
     INITIALISATION,
     LOSS,
@@ -22,8 +22,8 @@ from harness.engine.components import (
     Component,
     Question,
 )
+from harness.engine.raised import kind_of
 from harness.engine.recipe import Recipe
-from harness.engine.trace import kind_of
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ from harness.engine.components import (
     of_pair,
 )
 from harness.engine.pair import Pair
+from harness.engine.raised import Raised, kind_of
 from harness.engine.recipe import Recipe
 from harness.engine.seeding import determinism
 from harness.engine.stage import Divergence, Level, worst
-from harness.engine.trace import Raised, kind_of
 from harness.errors import InputError
 from harness.mistakes.catalogue import of
 from harness.mistakes.mistake import Form as Written

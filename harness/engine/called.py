@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.engine.comparison import CaseComparison
+    from harness.engine.case_comparison import CaseComparison
 
 # The stage that shows that a piece was called.
 _SHOWN_AT = {"model": "prediction", "loss": "loss", "optimizer": "parameter"}

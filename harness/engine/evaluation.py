@@ -16,9 +16,9 @@ from torch import Tensor
 from harness.engine.case import Case, Data
 from harness.engine.expected import Expected
 from harness.engine.oracle import Oracle
+from harness.engine.raised import Raised, plain_tensor
 from harness.engine.recipe import Side
 from harness.engine.stage import Divergence, StageRecord
-from harness.engine.trace import Raised, plain_tensor
 
 ROWS = 1024  # rows of the data that are evaluated, at most
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from harness.engine.expected import Expected, joined
-from harness.engine.lockstep import COLUMNS, Forced
+from harness.engine.forced_run import COLUMNS, Forced
 from harness.engine.oracle import Expectation, Oracle
 from harness.engine.recipe import Convention
 from harness.engine.stage import Divergence, StageRecord
@@ -68,6 +68,16 @@ def examine(
             exact = canonical_loss(exact, standard.stack, convention)
         gap = fitting(standard.gaps[stage], exact)
         records[stage].add(standard.stack, exact, wanted, gap, equal_bits=equal)
+
+
+def canonical(stack: Stack, convention: Convention) -> dict[str, Tensor]:
+    """A stack's values in units of the mean of the pair's own loss, in float64."""
+    return {
+        "prediction": stack.prediction.double(),
+        "loss": canonical_loss(stack.loss, stack, convention),
+        "gradient": stack.gradient.double() / convention.gradient_factor(stack.rows),
+        "parameter": stack.after.double(),
+    }
 
 
 def canonical_loss(loss: Tensor, stack: Stack, convention: Convention) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from harness.engine.seeding import determinism
 
 if TYPE_CHECKING:
-    from harness.engine.comparison import CaseComparison
+    from harness.engine.case_comparison import CaseComparison
 
 
 def disagreement(itself: CaseComparison) -> str | None:

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from harness.engine.expected import Expected
+from harness.engine.raised import Raised
 from harness.engine.tolerance import MULTIPLE, allowance, in_ulps
-from harness.engine.trace import Raised
 
 REFINED = 6  # steps whose sampled scale is worked out at once
 Level = Literal["identical", "rounding", "convention", "different", "inconclusive", "error"]

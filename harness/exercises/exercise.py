@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.engine.raised import Raised
 from harness.engine.seeding import seed_all
-from harness.engine.trace import Raised
 from harness.exercises.given import Given
 from harness.exercises.memory import Growth
 from harness.isolation.payload import Packer

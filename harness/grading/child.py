@@ -16,9 +16,9 @@ from harness.answers.source import SourceError, read
 from harness.engine.components import LOOP, Fit, Question
 from harness.engine.components.contract import TARGETS, Target
 from harness.engine.pair import Sides
+from harness.engine.raised import Raised
 from harness.engine.recipe import Convention
 from harness.engine.torch_import import leave_compiler_out
-from harness.engine.trace import Raised
 from harness.exercises.exercise import CALLS, PACKER, REPLIES, Call, perform
 from harness.grading.replies import pack
 from harness.isolation.codec import Message

@@ -29,8 +29,8 @@ from harness.engine.components import (
 from harness.engine.components.contract import BY_ROLE, Target, targets_of
 from harness.engine.components.role import CLASSES
 from harness.engine.pair import Sides
+from harness.engine.raised import Raised
 from harness.engine.seeding import old_objects_left_alone
-from harness.engine.trace import Raised
 from harness.errors import InputError
 from harness.exercises import catalogue
 from harness.exercises.exercise import CALLS, PACKER, REPLIES

@@ -11,7 +11,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from harness.engine.components import Drawn, Run, Served
-from harness.engine.lockstep import COLUMNS, Forced
+from harness.engine.forced_run import COLUMNS, Forced
 from harness.engine.trace import Chunk, Lane
 from harness.isolation.payload import Packer, Parts, Payload
 from harness.pairs.linear import ROW_SHAPES

@@ -8,7 +8,7 @@ from types import NoneType
 from typing import Any
 
 from harness.diagnosis.finding import Cause, Finding
-from harness.engine.trace import Raised
+from harness.engine.raised import Raised
 from harness.exercises import catalogue
 from harness.grading.result import Judged, Status
 from harness.mistakes.catalogue import named

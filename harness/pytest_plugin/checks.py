@@ -11,7 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.engine.case import Case
-    from harness.engine.comparison import CaseComparison
+    from harness.engine.case_comparison import CaseComparison
     from harness.engine.recipe import Recipe
 
 AGREEING = ("identical", "rounding", "convention")

@@ -20,7 +20,7 @@ from harness.bench.variants import (
     short_name,
     swaps,
 )
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
 CASE = LinearCase(

@@ -14,7 +14,8 @@ import pytest
 
 import scratch
 from harness import cli
-from harness.engine.comparison import CaseComparison, Comparison
+from harness.engine.case_comparison import CaseComparison
+from harness.engine.comparison import Comparison
 from harness.grading.marks import PARTS
 from harness.grading.result import Checked, Judged
 from harness.isolation.confine import Limits

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.engine.pieces import ObjectSGD
 from harness.engine.recipe import Batch, Recipe
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from harness.engine.called import called, uncalled
-from harness.engine.comparison import CaseComparison, compare
+from harness.engine.case_comparison import CaseComparison
+from harness.engine.comparison import compare
 from harness.pairs.linear import BUILTIN, LINEAR, SCRATCH, LinearCase
 
 R = dataclasses.replace

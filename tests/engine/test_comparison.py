@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import harness
-from harness.engine.comparison import CaseComparison, Comparison, compare
+from harness.engine.case_comparison import CaseComparison
+from harness.engine.comparison import Comparison, compare
 from harness.engine.pieces import Functional
 from harness.engine.recipe import Recipe
 from harness.engine.stage import SEVERITY

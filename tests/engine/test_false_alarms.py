@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.engine.case import OPTIMIZERS, UpdateRule
-from harness.engine.comparison import CaseComparison, compare
+from harness.engine.case_comparison import CaseComparison
+from harness.engine.comparison import compare
 from harness.engine.pieces import ObjectSGD
 from harness.engine.recipe import Recipe
 from harness.pairs.linear import SCRATCH, Form, LinearCase

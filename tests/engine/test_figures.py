@@ -15,7 +15,7 @@ import torch
 
 from harness.bench.paired import duel
 from harness.engine.case import Data
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.engine.recipe import Recipe
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 
@@ -101,7 +101,7 @@ PEAK = """
 import sys, torch
 from pathlib import Path
 from harness.pairs.linear import LinearCase
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.pairs.linear import BUILTIN, SCRATCH
 torch.set_num_threads(1)
 mode, n, d, batch = sys.argv[1], *map(int, sys.argv[2:])

@@ -8,10 +8,10 @@ import torch
 
 from harness.engine.components import LOSS, MODEL, OPTIMIZER
 from harness.engine.forced import STAGE_OF, Standard, by_stage, examine, fitting, usable
-from harness.engine.lockstep import COLUMNS
+from harness.engine.forced_run import COLUMNS
 from harness.engine.oracle import Oracle
+from harness.engine.raised import Raised
 from harness.engine.stage import StageRecord
-from harness.engine.trace import Raised
 from harness.pairs.linear import BUILTIN, SCRATCH
 
 REFERENCE = BUILTIN["mse"]

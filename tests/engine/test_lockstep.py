@@ -14,19 +14,12 @@ import torch
 import scratch
 from harness.engine import lockstep
 from harness.engine.comparison import compare
-from harness.engine.lockstep import (
-    COLUMNS,
-    Ending,
-    Forced,
-    PairedChunks,
-    UntrainableError,
-    forced,
-    run,
-)
+from harness.engine.forced_run import COLUMNS, Forced, forced
+from harness.engine.lockstep import Ending, PairedChunks, UntrainableError, run
 from harness.engine.oracle import Expectation, Oracle
 from harness.engine.pieces import Functional, FunctionalSGD
+from harness.engine.recorder import OverwrittenError
 from harness.engine.seeding import determinism
-from harness.engine.trace import OverwrittenError
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 from scratch import init_params
 
@@ -165,7 +158,7 @@ def forced_columns(subject, case=CASE):
         stacks = [pair.reference.stack(mine.positions) for mine in pair.subject.stacks()]
         standards = [oracle.expect(stack, reference.convention) for stack in stacks]
         given = [(s, e.upstream.value) for s, e in zip(stacks, standards, strict=True)]
-        ran = lockstep.forced(side, given, reference.convention)
+        ran = forced(side, given, reference.convention)
         losses = [stack.loss.clone() for stack in stacks]
         found.extend(zip(ran, standards, losses, strict=True))
 

@@ -9,11 +9,12 @@ import torch
 
 from harness.engine import rounding
 from harness.engine.case import UpdateRule
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.engine.expected import Expected, joined
 from harness.engine.lockstep import reference_lr
 from harness.engine.oracle import Oracle
-from harness.engine.trace import Recorder, Stack
+from harness.engine.recorder import Recorder
+from harness.engine.trace import Stack
 from harness.errors import InputError
 from harness.pairs.linear import BUILTIN, ROW_SHAPES, SCRATCH, LinearCase
 

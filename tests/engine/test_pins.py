@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.engine.expected import Expected
 from harness.engine.stage import StageRecord
 from harness.engine.trace import Stack

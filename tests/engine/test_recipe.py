@@ -15,7 +15,8 @@ import scratch
 from harness.engine.case import OPTIMIZERS, UpdateRule
 from harness.engine.pieces import InputsFirst, ObjectSGD
 from harness.engine.recipe import Convention, Recipe, Unobserved
-from harness.engine.trace import Chunk, Recorder
+from harness.engine.recorder import Recorder
+from harness.engine.trace import Chunk
 from harness.pairs.linear import BUILTIN, ROW_SHAPES, SCRATCH, Form, LinearCase
 
 FORMS: tuple[Form, ...] = ("functional", "object", "mse")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.engine.comparison import CaseComparison, compare
+from harness.engine.case_comparison import CaseComparison
+from harness.engine.comparison import compare
 from harness.engine.rows import RowIndex, RowJudge, _order_of
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 from harness.pairs.table import Table

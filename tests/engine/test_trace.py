@@ -10,16 +10,14 @@ import torch
 
 from harness.engine.pieces import Functional
 from harness.engine.recipe import Recipe
-from harness.engine.trace import (
+from harness.engine.recorder import (
     CHUNK_BYTES,
     MAX_CHUNK_STEPS,
-    STAGES,
-    Chunk,
     OverwrittenError,
     Recorder,
-    Stack,
     chunk_steps,
 )
+from harness.engine.trace import STAGES, Chunk, Stack
 from harness.pairs.linear import ROW_SHAPES, SCRATCH, LinearCase
 from scratch import init_params
 

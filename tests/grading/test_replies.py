@@ -17,7 +17,7 @@ from harness.engine.components import (
     ForcedReply,
     Served,
 )
-from harness.engine.lockstep import COLUMNS
+from harness.engine.forced_run import COLUMNS
 from harness.engine.pair import Shapes
 from harness.grading.replies import pack, unpack
 from harness.isolation.codec import MalformedError

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from harness.engine.case import UpdateRule
-from harness.engine.comparison import CaseComparison, compare
+from harness.engine.case_comparison import CaseComparison
+from harness.engine.comparison import compare
 from harness.errors import InputError
 from harness.pairs.linear import BUILTIN, SCRATCH, LinearCase
 

@@ -20,9 +20,9 @@ from harness.engine.components.component import (
 from harness.engine.components.role import BuiltIn, Role
 from harness.engine.expected import Expected
 from harness.engine.pair import Pair
+from harness.engine.raised import Raised
 from harness.engine.recipe import Recipe
 from harness.engine.stage import Divergence, StageRecord
-from harness.engine.trace import Raised
 
 MAX_NORM = 1.5
 # Norms of the gradients over the largest that may be: below, at, and above it.

@@ -23,10 +23,11 @@ from harness.engine.case import Case, Data, UpdateRule
 from harness.engine.components.role import BuiltIn, ClassRole, Role
 from harness.engine.components.signature import Signature
 from harness.engine.pair import Pair
+from harness.engine.raised import Raised
 from harness.engine.recipe import Convention, Recipe
 from harness.engine.seeding import determinism
 from harness.engine.stage import Divergence, Level
-from harness.engine.trace import Raised, Stack
+from harness.engine.trace import Stack
 
 R = TypeVar("R")
 PLAIN = UpdateRule()

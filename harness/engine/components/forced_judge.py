@@ -16,7 +16,7 @@ from harness.engine.components.component import ComponentVerdict, Question
 from harness.engine.components.single_piece import ForcedReply, SinglePiece
 from harness.engine.expected import Expected
 from harness.engine.forced import STAGE_OF, Standard, by_stage, examine
-from harness.engine.lockstep import Forced
+from harness.engine.forced_run import Forced
 from harness.engine.oracle import Oracle
 from harness.engine.recipe import Convention, Recipe
 from harness.engine.seeding import determinism

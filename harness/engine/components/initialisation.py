@@ -12,9 +12,9 @@ from torch import Tensor
 from harness.engine.case import Data
 from harness.engine.components.component import Component, ComponentVerdict, Question
 from harness.engine.components.role import MODEL_CLASS, Role
+from harness.engine.raised import Raised, ReturnedError
 from harness.engine.recipe import Recipe
 from harness.engine.stage import Divergence, Level
-from harness.engine.trace import Raised, ReturnedError
 
 WIDE = 1000  # inputs of the draw whose standard deviation is measured
 DRAWS = 4

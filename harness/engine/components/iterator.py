@@ -14,11 +14,11 @@ from torch import Tensor
 from harness.engine.case import Case
 from harness.engine.components.component import Component, ComponentVerdict, Question
 from harness.engine.components.role import Role
+from harness.engine.raised import Raised
 from harness.engine.recipe import Batch, Recipe
 from harness.engine.rows import CHANCE, RowJudge
 from harness.engine.seeding import seed_all
 from harness.engine.stage import Divergence, Level
-from harness.engine.trace import Raised
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from harness.engine.components.component import ComponentVerdict, Fit, Matched, 
 from harness.engine.components.role import Role
 from harness.engine.components.signature import Signature, close
 from harness.engine.pair import Pair
+from harness.engine.raised import Raised
 from harness.engine.recipe import Convention, Recipe
+from harness.engine.recorder import Recorder
 from harness.engine.seeding import determinism
-from harness.engine.trace import Chunk, Raised, Recorder, Run
+from harness.engine.trace import Chunk, Run
 
 
 class RunawayError(Exception):

@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from harness.engine.comparison import CaseComparison
+from harness.engine.case_comparison import CaseComparison
 from harness.engine.components.component import ComponentVerdict, Question
 from harness.engine.components.loop import trained
 from harness.engine.lockstep import UntrainableError

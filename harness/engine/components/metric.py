@@ -23,10 +23,11 @@ from harness.engine.components.component import (
 )
 from harness.engine.components.signature import Signature, close
 from harness.engine.components.single_piece import LOTS
+from harness.engine.raised import Raised, plain_tensor
 from harness.engine.recipe import Convention, Recipe
 from harness.engine.seeding import determinism
 from harness.engine.stage import Divergence, Level
-from harness.engine.trace import Raised, Stack, plain_tensor
+from harness.engine.trace import Stack
 
 STAGE = "evaluation"
 

@@ -22,7 +22,7 @@ from harness.engine.components.component import (
     seeded,
 )
 from harness.engine.components.signature import Signature, close
-from harness.engine.lockstep import Forced, forced
+from harness.engine.forced_run import Forced, forced
 from harness.engine.recipe import Convention, Recipe
 from harness.engine.seeding import determinism
 from harness.engine.trace import Stack

@@ -17,7 +17,7 @@ from harness.engine.components import (
     SinglePiece,
 )
 from harness.engine.components.loop import RunawayError
-from harness.engine.lockstep import COLUMNS
+from harness.engine.forced_run import COLUMNS
 from harness.mistakes.data import Batches
 from harness.mistakes.right_loop import Loop
 from harness.pairs.linear import BUILTIN, SCRATCH, Form

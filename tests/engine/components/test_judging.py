@@ -20,7 +20,7 @@ from harness.engine.components import (
     ForcedReply,
     Served,
 )
-from harness.engine.lockstep import Forced
+from harness.engine.forced_run import Forced
 from harness.engine.pieces import Functional
 from harness.mistakes import loop as mistaken_loops
 from harness.mistakes.data import Batches
