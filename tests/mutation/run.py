@@ -34,10 +34,19 @@ MIRRORS = {
     "engine/model_twin": "tests/engine/test_oracle.py",
     "engine/loss_twin": "tests/engine/test_oracle.py",
     "engine/updates": "tests/engine/test_oracle.py",
-    "engine/expected": "tests/engine/test_oracle.py",
+    "engine/recorder": "tests/engine/test_trace.py",
+    "engine/raised": "tests/engine/test_forced.py",
+    "engine/forced_run": "tests/engine/test_forced.py",
+    "engine/case_comparison": "tests/engine/test_comparison.py",
+    "engine/self_agreement": "tests/pairs/test_own.py",
 }
 NEAREST = {
     "engine": ("tests/engine/test_pins.py", "tests/engine/test_judge.py"),
+    "engine/components": (
+        "tests/engine/components/test_component.py",
+        "tests/engine/components/test_judging.py",
+        "tests/engine/test_judge.py",
+    ),
     "diagnosis": ("tests/diagnosis/test_pins.py", "tests/diagnosis/test_finding.py"),
 }
 NO_TESTS = 5  # how pytest ends where it has collected none
@@ -124,14 +133,13 @@ class Copy:
 
 def judging_modules(root: Path) -> list[str]:
     """The modules that judge, as paths from the root."""
-    found = (path for name in FOLDERS for path in sorted((root / "harness" / name).glob("*.py")))
+    found = (path for name in FOLDERS for path in sorted((root / "harness" / name).rglob("*.py")))
     return [path.relative_to(root).as_posix() for path in found if path.stem not in NO_JUDGES]
 
 
 def suite_of(root: Path, module: str) -> tuple[str, ...]:
     """The test files to run for a module: its own, and then the nearest, the quick ones first."""
-    folder, name = module.split("/")[-2:]
-    stem = name.removesuffix(".py")
+    folder, _, stem = module.removeprefix("harness/").removesuffix(".py").rpartition("/")
     mirror = MIRRORS.get(f"{folder}/{stem}", f"tests/{folder}/test_{stem}.py")
     others = [path for path in NEAREST.get(folder, ()) if path != mirror]
     files = [path for path in (mirror, *others) if (root / path).exists()]
@@ -237,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sample and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("modules", nargs="*", help="paths from the root; all that judge by default")
-    parser.add_argument("--number", type=int, default=10, help="mutants of each module")
+    parser.add_argument("--number", type=int, default=7, help="mutants of each module")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, choices=(1, 2))
     parser.add_argument("--limit", type=float, default=300, help="seconds for one mutant")
