@@ -45,14 +45,14 @@ def interviewed(answer: Answer, facts: dict[str, Any]) -> Message:
     """What an answer that has been loaded replies; `facts` are those of the request."""
     asked_ones = [TARGETS[name] for name in facts.get("only", TARGETS)]
     targets = [target for target in asked_ones if has(answer, target)]
-    told = described(answer, targets)
-    message = Message({"answer": told, "replies": []})
+    description = described(answer, targets)
+    message = Message({"answer": description, "replies": []})
     for target in targets:
         try:
             _interview(message, answer, target, facts)
         except Exception as error:  # noqa: BLE001 - one component must not hide the others
             broken = Raised.by(error, "batch", (0, 0))
-            told["targets"][target.name]["broken"] = asdict(broken)
+            description["targets"][target.name]["broken"] = asdict(broken)
     return message
 
 
@@ -90,7 +90,7 @@ def _described(answer: Answer, target: Target) -> dict[str, Any]:
         "broken": None,
         "convention": asdict(answer.convention(target.name) or _PLAIN),
         "fit": asdict(_fit(answer)) if target.component is LOOP else {},
-        "evidence": [asdict(found) for found in answer.evidence(target.role.name)],
+        "evidence": [asdict(use) for use in answer.evidence(target.role.name)],
     }
 
 
@@ -114,14 +114,18 @@ _SETTINGS = {
 }
 
 
-def asked(target: Target, told: dict[str, Any], seed: int) -> tuple[Sides, tuple[Question, ...]]:
+def asked(
+    target: Target, description: dict[str, Any], seed: int
+) -> tuple[Sides, tuple[Question, ...]]:
     """Both sides for a target, and its questions, by what was told of it: `_described`.
 
     Raises TypeError or ValueError where it was told nonsense.
     """
-    mean = told["convention"]["reduction"] == "mean"
-    base = footing(Convention(float(told["convention"]["factor"]), "mean" if mean else "none"))
-    fit = Fit(**told["fit"])
+    mean = description["convention"]["reduction"] == "mean"
+    base = footing(
+        Convention(float(description["convention"]["factor"]), "mean" if mean else "none")
+    )
+    fit = Fit(**description["fit"])
     for name, most in _LARGEST.items():
         value = getattr(fit, name)
         if value is not None and not (isinstance(value, int | float) and 0 < value <= most):

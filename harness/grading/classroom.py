@@ -82,7 +82,7 @@ def collect(paths: Sequence[str], *, keep_absent: bool = False) -> list[Entry]:
     does not exist or a folder holds no answers; with `keep_absent` such a path is an entry, too, so
     that whoever handed in nothing gets a result.
     """
-    found: dict[str, Entry] = {}
+    by_path: dict[str, Entry] = {}
     for path in dict.fromkeys(paths):
         try:
             entries = [_piped()] if path == STDIN else _below(Path(path))
@@ -90,8 +90,8 @@ def collect(paths: Sequence[str], *, keep_absent: bool = False) -> list[Entry]:
             if not keep_absent:
                 raise
             entries = [_absent(Path(path), str(error))]
-        found |= {entry.path: entry for entry in entries}
-    return sorted(found.values(), key=lambda entry: entry.path)
+        by_path |= {entry.path: entry for entry in entries}
+    return sorted(by_path.values(), key=lambda entry: entry.path)
 
 
 def _absent(path: Path, reason: str) -> Entry:
@@ -179,14 +179,14 @@ class Record:
         """The record that `to_json` wrote."""
         from harness.grading.result import Checked, Judged
 
-        told = json.loads(text)
-        checked = told["checked"]
+        values = json.loads(text)
+        checked = values["checked"]
         components = tuple(Judged(**component) for component in checked["components"])
         notes = tuple(checked["notes"])
-        told["checked"] = Checked(**{**checked, "components": components, "notes": notes})
-        told["code"] = tuple(told["code"])
-        told["cells"] = tuple((number, first) for number, first in told["cells"])
-        return cls(**told)
+        values["checked"] = Checked(**{**checked, "components": components, "notes": notes})
+        values["code"] = tuple(values["code"])
+        values["cells"] = tuple((number, first) for number, first in values["cells"])
+        return cls(**values)
 
 
 def _recorded(entry: Entry, content: bytes, checked: Checked, seed: int) -> Record:
@@ -305,13 +305,13 @@ class Register:
 
 def settings(limits: Limits, roles: dict[str, str], exercise: str | None = None) -> str:
     """All that a verdict hangs on but the answer and the seed, as text."""
-    told = {
+    facts = {
         "roles": roles,
         "exercise": exercise,
         "limits": asdict(limits),
         "judge": _judge(),
     }
-    return json.dumps(told, sort_keys=True)
+    return json.dumps(facts, sort_keys=True)
 
 
 @cache

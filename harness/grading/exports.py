@@ -27,14 +27,14 @@ from harness.report.view import finite
 
 def to_json(roll: Roll) -> str:
     """The object `svb.check/1`; beside its lines, where they are in a notebook."""
-    found = roll.check.to_dict(roll.hints)
-    for told, record in zip(found["answers"], roll.records, strict=True):
-        told["student"] = record.student
-        for component in told["components"]:
+    report = roll.check.to_dict(roll.hints)
+    for answer, record in zip(report["answers"], roll.records, strict=True):
+        answer["student"] = record.student
+        for component in answer["components"]:
             line = component["line"]
             component["where"] = None if line is None else record.where(line)
-    found["isolation"] = dict(zip(("in_force", "not_in_force"), roll.isolation, strict=True))
-    return json.dumps(finite(found), indent=1, allow_nan=False) + "\n"
+    report["isolation"] = dict(zip(("in_force", "not_in_force"), roll.isolation, strict=True))
+    return json.dumps(finite(report), indent=1, allow_nan=False) + "\n"
 
 
 COLUMNS = (
@@ -63,22 +63,22 @@ def _rows(record: Record, hints: int) -> Iterator[dict[str, object]]:
         yield head | {"component": "file"} | error
     for component in checked.components:
         first, cause = component.first_divergence or {}, component.cause or {}
-        told = component.to_dict(hints)
+        values = component.to_dict(hints)
         names = ("status", "level", "line", "message", "hint")
         places = {name: first.get(name) for name in ("stage", "epoch", "step", "gap", "allowed")}
         causes = {"cause": causes_of(component) or None, "evidence": cause.get("evidence")}
-        yield head | {"component": component.name} | {n: told[n] for n in names} | places | causes
+        yield head | {"component": component.name} | {n: values[n] for n in names} | places | causes
 
 
 def to_grades(roll: Roll) -> str:
     """A row for each student, as nbgrader writes grades.csv; several files of one are added up."""
-    found: dict[str, list[float]] = {}
+    scores: dict[str, list[float]] = {}
     for record in roll.records:
         score, most = total(marks(record, roll.weights))
-        row = found.setdefault(record.student, [0.0, 0.0])
+        row = scores.setdefault(record.student, [0.0, 0.0])
         row[:] = [row[0] + score, row[1] + most]
     columns = ("student_id", "raw_score", "score", "max_score")
-    rows = ((student, score, score, most) for student, (score, most) in found.items())
+    rows = ((student, score, score, most) for student, (score, most) in scores.items())
     return csv_text(columns, (dict(zip(columns, row, strict=True)) for row in rows))
 
 
@@ -120,8 +120,8 @@ def _junit_case(record: Record, component: Judged, hints: int) -> ET.Element:
     if component.status != "pass":
         message = said(component.message) if hints else component.status
         child = ET.SubElement(case, tag, message=message)
-        told = component_lines(record, component, hints, 0)
-        child.text = "\n".join(line.text for line in told)
+        lines = component_lines(record, component, hints, 0)
+        child.text = "\n".join(line.text for line in lines)
     return case
 
 
@@ -143,7 +143,7 @@ def gradescope_of(roll: Roll, record: Record) -> str:
 def _results(
     tests: list[dict[str, object]], records: Sequence[Record], output: str, roll: Roll
 ) -> str:
-    found = {
+    results = {
         "score": sum(total(marks_of(roll, record))[0] for record in records),
         "execution_time": round(sum(record.checked.seconds for record in records), 3),
         "output": output,
@@ -153,7 +153,7 @@ def _results(
         "extra_data": {"schema": "svb.check/1", "seed": roll.seed},
         "tests": tests,
     }
-    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+    return json.dumps(results, indent=1, allow_nan=False) + "\n"
 
 
 def _test(number: int, name: str, score: float, most: float, output: str) -> dict[str, object]:
@@ -176,9 +176,9 @@ def _part_test(record: Record, mark: Mark, hints: int, number: int) -> dict[str,
         if mark.part in {component.name, part_of(component.name)}
     ]
     there = [c for c in components if is_there(c.status)] or components
-    found = [line for c in there for line in component_lines(record, c, hints, 0)]
+    lines = [line for c in there for line in component_lines(record, c, hints, 0)]
     causes = [said(cause) for component in there for cause in component.causes]
-    output = plain(found) or plain(error_lines_of(record))
+    output = plain(lines) or plain(error_lines_of(record))
     test = _test(number, mark.part, mark.score, mark.most, output)
     return test | {"status": "passed" if mark.status == "pass" else "failed", "tags": causes}
 

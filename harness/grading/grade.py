@@ -64,13 +64,13 @@ class Submission:
 
     def request(self, seed: int, **facts: Any) -> Message:
         """What the worker is sent."""
-        told = {"name": Path(self.name).name, "roles": self.roles, "seed": seed, **facts}
+        request_facts = {"name": Path(self.name).name, "roles": self.roles, "seed": seed, **facts}
         arrays = {"source": np.frombuffer(self.source, np.uint8)}
         if self.exercise:
             calls = PACKER.pack(CALLS, catalogue.named(self.exercise).questions(seed))
-            told |= {"exercise": self.exercise, "calls": calls.facts}
+            request_facts |= {"exercise": self.exercise, "calls": calls.facts}
             arrays |= calls.arrays
-        return Message(told, arrays)
+        return Message(request_facts, arrays)
 
 
 class Grader:
@@ -178,19 +178,21 @@ class _Judge:
         exercise = catalogue.named(self.submission.exercise)
         calls = exercise.questions(self.seed)
         replies = PACKER.unpack(REPLIES, Payload(facts["replies"], self.outcome.reply.arrays))
-        found = exercise.judge(calls, replies)
+        verdict = exercise.judge(calls, replies)
         lines = {call.function: facts["lines"].get(call.function) for call in calls}
-        raised = [r.raised.line for r in replies if r.raised] if found.fault == "raises" else []
-        component = of_exercise(exercise.name, found, next(iter([*raised, *lines.values()]), None))
+        raised = [r.raised.line for r in replies if r.raised] if verdict.fault == "raises" else []
+        component = of_exercise(
+            exercise.name, verdict, next(iter([*raised, *lines.values()]), None)
+        )
         error = None
         if component.status == "missing":
-            empty = {"type": "Empty", "message": found.message, "line": None}
+            empty = {"type": "Empty", "message": verdict.message, "line": None}
             error = _error([component], next(iter(facts["answer"]["failures"]), empty))
         return Checked(self.submission.name, verdict_of([component], error), error, (component,))
 
     def _from_facts(self, facts: dict[str, Any]) -> Checked:
         answer = facts["answer"]
-        targets = {str(name): told for name, told in dict(answer["targets"]).items()}
+        targets = {str(name): description for name, description in dict(answer["targets"]).items()}
         present = {*(name.partition(".")[0] for name in targets), *map(str, answer["stubs"])}
         components = tuple(self._component(name, targets) for name in _shown(present))
         failures = [failure for failure in answer["failures"] if _counts(failure, answer["kind"])]
@@ -220,22 +222,22 @@ class _Judge:
 
     def _component(self, name: str, targets: dict[str, Any]) -> Judged:
         """One component; of a class, the part that is wrong, or else all of them."""
-        told = {t: targets[t.name] for t in targets_of(name) if t.name in targets}
-        if not told:
+        descriptions = {t: targets[t.name] for t in targets_of(name) if t.name in targets}
+        if not descriptions:
             return Judged(name, "missing", message="not there yet; the reference stands in")
-        for facts in told.values():
+        for facts in descriptions.values():
             if facts["evidence"]:
                 return not_from_scratch(name, facts["evidence"][0], int(facts["line"]))
-        parts = [self._target(name, target, facts) for target, facts in told.items()]
+        parts = [self._target(name, target, facts) for target, facts in descriptions.items()]
         return max(parts, key=lambda part: _SEVERITY.index(part.status))
 
-    def _target(self, name: str, target: Target, told: dict[str, Any]) -> Judged:
-        line = int(told["line"])
-        if told["broken"]:
-            raised: Raised = Packer().unpack(Raised, Payload(told["broken"]))
+    def _target(self, name: str, target: Target, description: dict[str, Any]) -> Judged:
+        line = int(description["line"])
+        if description["broken"]:
+            raised: Raised = Packer().unpack(Raised, Payload(description["broken"]))
             return replace(of_raised(name, raised, line), hint=advice_on(raised))
         try:
-            finding = self._finding(target, told)
+            finding = self._finding(target, description)
         except InputError as error:
             return Judged(name, "skipped", line=line, message=str(error))
         component = described(name, finding, line)
@@ -244,17 +246,17 @@ class _Judge:
         message = f"in {target.part}: {component.message}"
         return replace(component, message=message, part=target.part)
 
-    def _finding(self, target: Target, told: dict[str, Any]) -> Finding:
-        base, put = asked(target, told, self.seed)
+    def _finding(self, target: Target, description: dict[str, Any]) -> Finding:
+        base, put = asked(target, description, self.seed)
         if target.component is not DATA_ITERATOR:
-            return self._found(target, base, put)
+            return self._judged_once(target, base, put)
         replies = _replies(self._payloads, target, put)
         finding = find(DATA_ITERATOR, replies, base.scratch, base.builtin)
         if finding.cause and finding.cause.also:
             return self._asked_afresh(finding, target, replies, base)
         return finding
 
-    def _found(self, target: Target, base: Sides, put: tuple[Question, ...]) -> Finding:
+    def _judged_once(self, target: Target, base: Sides, put: tuple[Question, ...]) -> Finding:
         """What replies come to: of a class, many are the same to the bit, and judged once."""
         digests = [self._payloads[target.name, at].digest for at in range(len(put))]
         key = (target.component, base.form, put, *digests)

@@ -78,11 +78,11 @@ def said(text: object) -> str:
 
 def parts(record: Record) -> dict[str, str]:
     """The status of each part of an answer: of its components that stand for it, the worst."""
-    found: dict[str, list[str]] = {}
+    statuses_by_part: dict[str, list[str]] = {}
     for component in record.checked.components:
-        found.setdefault(part_of(component.name), []).append(component.status)
+        statuses_by_part.setdefault(part_of(component.name), []).append(component.status)
     order = ("fail", "error", "inconclusive", "pass", "skipped", "missing")
-    return {part: min(statuses, key=order.index) for part, statuses in found.items()}
+    return {part: min(statuses, key=order.index) for part, statuses in statuses_by_part.items()}
 
 
 @dataclass
@@ -105,14 +105,14 @@ class Cluster:
 
 def clusters(records: Iterable[Record]) -> list[Cluster]:
     """The mistakes of a class, the most frequent first."""
-    found: dict[tuple[str, str, str], Cluster] = {}
+    by_mistake: dict[tuple[str, str, str], Cluster] = {}
     for record in records:
         for part, cause, what in dict.fromkeys(mistakes_of(record)):
             # the same words too: one exception may come of several mistakes
-            cluster = found.setdefault((part, cause, what), Cluster(part, cause, what))
+            cluster = by_mistake.setdefault((part, cause, what), Cluster(part, cause, what))
             if not any(member is record for member in cluster.members[-1:]):
                 cluster.members.append(record)
-    return sorted(found.values(), key=lambda cluster: (-len(cluster.members), cluster.part))
+    return sorted(by_mistake.values(), key=lambda cluster: (-len(cluster.members), cluster.part))
 
 
 def mistakes_of(record: Record) -> Iterator[tuple[str, str, str]]:
@@ -147,20 +147,20 @@ def read_weights(path: Path) -> dict[str, float]:
     train = 3
     """
     try:
-        found = tomllib.loads(path.read_text("utf-8")).get("weights")
+        weights = tomllib.loads(path.read_text("utf-8")).get("weights")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not TOML: {one_line(error)}.") from None
-    if not isinstance(found, dict) or not found:
+    if not isinstance(weights, dict) or not weights:
         raise InputError(f"{path} has no table [weights]; write lines such as `sgd = 2` below one.")
-    for name, points in found.items():
+    for name, points in weights.items():
         if isinstance(points, bool) or not isinstance(points, (int, float)) or not points >= 0:
             raise InputError(f"{path}: {one_line(name)} should be points, a number from 0 on.")
         if name not in PARTS:
             known = ", ".join(PARTS)
             raise InputError(f"{path}: there is no part {one_line(name)}; take some of {known}.")
-    return {name: float(points) for name, points in found.items()}
+    return {name: float(points) for name, points in weights.items()}
 
 
 @dataclass(frozen=True)
@@ -182,9 +182,9 @@ def marks(record: Record, weights: Mapping[str, float] | None) -> list[Mark]:
     statuses = parts(record)
     if weights is None:
         weights = dict.fromkeys(_expected(statuses), 1.0)
-    found = {part: _status(part, statuses) for part in weights}
+    by_part = {part: _status(part, statuses) for part in weights}
     return [
-        Mark(part, found[part], points if found[part] == "pass" else 0.0, points)
+        Mark(part, by_part[part], points if by_part[part] == "pass" else 0.0, points)
         for part, points in weights.items()
     ]
 
@@ -213,17 +213,17 @@ def is_there(status: str | None) -> bool:
 
 def tally(records: Iterable[Record]) -> tuple[list[str], dict[str, list[int]]]:
     """Statuses that occur, and for each part how many answers have each of them."""
-    found: dict[str, Counter[str]] = {}
+    by_part: dict[str, Counter[str]] = {}
     for record in records:
         for part, status in parts(record).items():
-            found.setdefault(part, Counter())[status] += 1
-    heads = [status for status in GLYPHS if any(counts[status] for counts in found.values())]
-    return heads, {part: [counts[head] for head in heads] for part, counts in found.items()}
+            by_part.setdefault(part, Counter())[status] += 1
+    heads = [status for status in GLYPHS if any(counts[status] for counts in by_part.values())]
+    return heads, {part: [counts[head] for head in heads] for part, counts in by_part.items()}
 
 
-def total(found: Iterable[Mark]) -> tuple[float, float]:
+def total(part_marks: Iterable[Mark]) -> tuple[float, float]:
     """Points that were earned, and that could have been."""
-    scores = [(mark.score, mark.most) for mark in found]
+    scores = [(mark.score, mark.most) for mark in part_marks]
     return sum(score for score, _ in scores), sum(most for _, most in scores)
 
 

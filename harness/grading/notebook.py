@@ -90,7 +90,7 @@ class Result:
         rows = [_row(one, self.hints) for one in self.checked.components]
         return template.render(
             rows=[row | {"glyph": GLYPHS[row["verdict"]]} for row in rows],
-            told=self.hints > 0,
+            explained=self.hints > 0,
             error=self.checked.error,
             notes=self.checked.notes,
             seed=self.seed,
@@ -100,8 +100,8 @@ class Result:
 
 def _row(one: Judged, hints: int) -> dict[str, Any]:
     cause = " or ".join(one.causes) or None
-    found = (one.name, one.status, one.line, one.message, one.help(hints), cause)
-    return dict(zip(COLUMNS, found, strict=True))
+    values = (one.name, one.status, one.line, one.message, one.help(hints), cause)
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def check(
@@ -165,8 +165,8 @@ def _file(path: Path, seed: int) -> Checked:
 def _all(namespace: dict[str, Any], seed: int) -> Checked:
     """All that a namespace defines."""
     name = str(namespace.get("__name__"))
-    found = definitions(namespace)
-    checked, pieces = _judged(name, found, namespace, {}, tuple(TARGETS.values()), seed)
+    defined = definitions(namespace)
+    checked, pieces = _judged(name, defined, namespace, {}, tuple(TARGETS.values()), seed)
     if LOOP.name not in pieces:
         checked = _with_loop(checked, pieces, namespace, seed)
     if all(one.status == "missing" for one in checked.components):
@@ -204,15 +204,15 @@ def _with_loop(
 def _with_train(checked: Checked, elsewhere: Checked, session: Session, line: int) -> Checked:
     """What was found here, and what was found elsewhere of the loop at this line of a session."""
     where = "the training loop at In [{}] line {}".format(*session.within(line))
-    found = [
+    loops = [
         one for one in elsewhere.components if one.name == LOOP.name and one.status != "missing"
     ]
-    if not found:
+    if not loops:
         error = elsewhere.error
         why = f" ({error['type']}: {error['message']})" if error else ""
         note = f"{where} could not be run again in a process of its own{why}"
         return _noted(checked, f"{note}; make it a function train to have it judged")
-    (train,) = found
+    (train,) = loops
     train = replace(train, line=session.within(train.line)[1] if train.line else None)
     components = (*(one for one in checked.components if one.name != LOOP.name), train)
     checked = replace(checked, components=components, verdict=verdict_of(components))
@@ -295,15 +295,15 @@ def _recognised_as(one: Definition, components: Sequence[str]) -> bool:
 
 
 def _role_of(one: Definition) -> str | None:
-    found = list(defined_in([one.statement]))
-    assigned, _ = assign(found, Uses.of([one.statement]), {})
-    classes = models(found, {})
+    defined = list(defined_in([one.statement]))
+    assigned, _ = assign(defined, Uses.of([one.statement]), {})
+    classes = models(defined, {})
     return next((name for name in (*assigned, *classes) if name in ROLES), None)
 
 
 def _judged(
     name: str,
-    found: list[Definition],
+    defined: list[Definition],
     namespace: dict[str, Any],
     mapped: dict[str, str],
     targets: tuple[Target, ...],
@@ -314,8 +314,8 @@ def _judged(
     With all pieces that there are.
     """
     with _undisturbed(namespace, seed) as printed:
-        answer = gathered(Definitions.of(found, name), namespace, mapped)
-        files = {one.name: one.file for one in found}
+        answer = gathered(Definitions.of(defined, name), namespace, mapped)
+        files = {one.name: one.file for one in defined}
         reply = _joined([_reply(answer, target, files, seed) for target in targets])
         outcome = Outcome(reply, None, printed.getvalue(), "", 0.0)
         checked = judged(Submission(name, b""), outcome, seed, lambda _: None)
@@ -341,8 +341,10 @@ def _joined(replies: list[Message | None]) -> Message:
     }
     arrays: dict[str, Any] = {}
     for reply in filter(None, replies):
-        told = reply.facts["answer"]
-        facts["answer"] |= told | {"targets": facts["answer"]["targets"] | told["targets"]}
+        description = reply.facts["answer"]
+        facts["answer"] |= description | {
+            "targets": facts["answer"]["targets"] | description["targets"]
+        }
         facts["replies"] += reply.facts["replies"]
         arrays |= reply.arrays
     return decode(encode(Message(facts, arrays)), Limits())

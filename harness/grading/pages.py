@@ -64,10 +64,12 @@ def answer_html(
     return templates(html=True).get_template("check_answer.html.j2").render(view)
 
 
-def _environment(roll: Roll, found: Mapping[str, object] | None) -> list[tuple[str, str]]:
+def _environment(roll: Roll, environment: Mapping[str, object] | None) -> list[tuple[str, str]]:
     held, lacking = (" ".join(map(one_line, sentences)) for sentences in roll.isolation)
     rows = [("seed", str(roll.seed)), ("isolation in force", held), ("not in force", lacking)]
-    rows += [(one_line(key), one_line(value)) for key, value in (found or {}).items() if value]
+    rows += [
+        (one_line(key), one_line(value)) for key, value in (environment or {}).items() if value
+    ]
     return [(key, text) for key, text in rows if text]
 
 
@@ -116,18 +118,18 @@ def _answer(record: Record, roll: Roll) -> dict[str, Any]:
     }
 
 
-def _component(record: Record, found: Judged, hints: int) -> dict[str, Any]:
-    wrong = found.status in {"fail", "error"}
+def _component(record: Record, component: Judged, hints: int) -> dict[str, Any]:
+    wrong = component.status in {"fail", "error"}
     shown = not wrong or hints > 0
     return {
-        "name": found.name,
-        "status": found.status,
-        "glyph": glyph(found.status),
-        "line": found.line if shown else None,
-        "where": record.where(found.line) if found.line and shown else "",
+        "name": component.name,
+        "status": component.status,
+        "glyph": glyph(component.status),
+        "line": component.line if shown else None,
+        "where": record.where(component.line) if component.line and shown else "",
         "wrong": wrong,
-        "message": said(found.message) if shown else "",
-        "told": helps_of(found, hints) if wrong and shown else [],
+        "message": said(component.message) if shown else "",
+        "told": helps_of(component, hints) if wrong and shown else [],
     }
 
 

@@ -103,8 +103,8 @@ class Check:
     @property
     def summary(self) -> dict[str, int]:
         """How many answers came to each verdict."""
-        found = [answer.verdict for answer in self.answers]
-        return {verdict: found.count(verdict) for verdict in VERDICTS}
+        verdicts = [answer.verdict for answer in self.answers]
+        return {verdict: verdicts.count(verdict) for verdict in VERDICTS}
 
     @property
     def exit_status(self) -> int:

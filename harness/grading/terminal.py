@@ -49,10 +49,10 @@ def lines(roll: Roll) -> list[Line]:
     """Everything for a terminal: few answers in full, a class as a summary."""
     if len(roll.records) > DETAILED:
         return [*_class_lines(roll), *_ending(roll)]
-    found: list[Line] = []
+    shown: list[Line] = []
     for record in roll.records:
-        found += [*answer_lines(record, roll.hints), Line(0, "")]
-    return [*found, *_ending(roll)]
+        shown += [*answer_lines(record, roll.hints), Line(0, "")]
+    return [*shown, *_ending(roll)]
 
 
 def _ending(roll: Roll) -> list[Line]:
@@ -67,14 +67,14 @@ def _ending(roll: Roll) -> list[Line]:
 def answer_lines(record: Record, hints: int) -> list[Line]:
     """One answer in full."""
     checked = record.checked
-    found = [Line(0, headline(record), COLOURS[checked.verdict])]
+    shown = [Line(0, headline(record), COLOURS[checked.verdict])]
     if checked.error:
-        found += error_lines(record)
+        shown += error_lines(record)
     width = max((len(component.name) for component in checked.components), default=0)
     if any(component.status != "missing" for component in checked.components):
         for component in checked.components:
-            found += component_lines(record, component, hints, width)
-    return [*found, *(Line(2, f"note: {said(note)}", "dim") for note in checked.notes)]
+            shown += component_lines(record, component, hints, width)
+    return [*shown, *(Line(2, f"note: {said(note)}", "dim") for note in checked.notes)]
 
 
 def headline(record: Record) -> str:
@@ -94,8 +94,8 @@ def error_lines(record: Record) -> list[Line]:
     error = record.checked.error
     assert error is not None
     kind = f"{said(error['type'])}: " if str(error["type"])[:1].isupper() else ""
-    found = [Line(2, f"{kind}{said(error['message'])}", "red")]
-    return found + _own_line(record, error["line"], 2)
+    shown = [Line(2, f"{kind}{said(error['message'])}", "red")]
+    return shown + _own_line(record, error["line"], 2)
 
 
 def _own_line(record: Record, line: int | None, indent: int) -> list[Line]:
@@ -106,28 +106,28 @@ def _own_line(record: Record, line: int | None, indent: int) -> list[Line]:
     return [Line(indent, f"{record.where(line)}: {text}" if text else record.where(line))]
 
 
-def component_lines(record: Record, found: Judged, hints: int, width: int) -> list[Line]:
+def component_lines(record: Record, component: Judged, hints: int, width: int) -> list[Line]:
     """One component: what it comes to, where it is written, and what helps."""
-    head = f"{glyph(found.status):14}{found.name:{width}}"
-    colour = COLOURS.get(found.status, "dim")
-    if found.status not in {"fail", "error"}:
-        return [Line(2, f"{head}  {said(found.message)}", colour)]
+    head = f"{glyph(component.status):14}{component.name:{width}}"
+    colour = COLOURS.get(component.status, "dim")
+    if component.status not in {"fail", "error"}:
+        return [Line(2, f"{head}  {said(component.message)}", colour)]
     if hints == 0:
         return [Line(2, head.rstrip(), colour)]
-    told = [Line(6, said(found.message))]
-    told += [Line(6, f"{label}: {text}") for label, text in helps_of(found, hints)]
-    return [Line(2, head.rstrip(), colour), *_own_line(record, found.line, 6), *told]
+    help_lines = [Line(6, said(component.message))]
+    help_lines += [Line(6, f"{label}: {text}") for label, text in helps_of(component, hints)]
+    return [Line(2, head.rstrip(), colour), *_own_line(record, component.line, 6), *help_lines]
 
 
-def helps_of(found: Judged, hints: int) -> list[tuple[str, str]]:
+def helps_of(component: Judged, hints: int) -> list[tuple[str, str]]:
     """What a component that is wrong is told beside its message, more of it with every level."""
-    helps = (("hint", found.hint), ("what it does", found.what), ("fix", found.fix))
+    helps = (("hint", component.hint), ("what it does", component.what), ("fix", component.fix))
     texts = [(label, one_line(text)) for label, text in helps[:hints] if text]
-    if not found.cause:
+    if not component.cause:
         return texts
-    evidence = said(found.cause["evidence"])
-    more = "" if evidence in said(found.message) else f", {evidence}"
-    return [("cause", f"{causes_of(found)}{more}"), *texts]
+    evidence = said(component.cause["evidence"])
+    more = "" if evidence in said(component.message) else f", {evidence}"
+    return [("cause", f"{causes_of(component)}{more}"), *texts]
 
 
 def sentence(check: Check) -> str:
@@ -138,13 +138,13 @@ def sentence(check: Check) -> str:
 
 
 def _class_lines(roll: Roll) -> list[Line]:
-    count, found = len(roll.records), clusters(roll.records)
+    count, mistakes = len(roll.records), clusters(roll.records)
     shown = [Line(0, sentence(roll.check), "bold"), Line(0, "")]
     shown += [Line(0, text) for text in _table(roll.records)]
-    for cluster in found[:FREQUENT]:
+    for cluster in mistakes[:FREQUENT]:
         shown += [Line(0, ""), Line(0, cluster.title(count), "bold")]
         shown += [Line(2, text) for text in (cluster.what, _members(cluster)) if text]
-    rest = len(found) - FREQUENT
+    rest = len(mistakes) - FREQUENT
     if rest > 0:
         shown += [Line(0, ""), Line(0, f"and {rest} less frequent", "dim")]
     return [*shown, Line(0, ""), *_listed(roll.records), Line(0, "")]
@@ -170,27 +170,27 @@ def _listed(records: Sequence[Record]) -> list[Line]:
     """A line for each answer that does not pass, as far as they can be read."""
     open_ones = [record for record in records if record.checked.verdict != "pass"]
     several = {s for s, count in Counter(r.student for r in records).items() if count > 1}
-    found = []
+    listed = []
     for record in open_ones[:LISTED]:
         verdict, name = record.checked.verdict, record.student
         shown = said(record.checked.path if name in several else name)
         text = f"{glyph(verdict):14}{shown}: {in_short(record)}"
-        found.append(Line(0, text, COLOURS[verdict]))
-    rest = len(open_ones) - len(found)
+        listed.append(Line(0, text, COLOURS[verdict]))
+    rest = len(open_ones) - len(listed)
     if rest > 0:
-        found.append(Line(0, f"and {rest} more; --out DIR writes them all", "dim"))
-    return found
+        listed.append(Line(0, f"and {rest} more; --out DIR writes them all", "dim"))
+    return listed
 
 
 def in_short(record: Record) -> str:
     """Where an answer fails, and by which mistake."""
-    found = mistakes_of(record)
-    return ", ".join(f"{part} ({cause})" if part else cause for part, cause, _ in found)
+    mistakes = mistakes_of(record)
+    return ", ".join(f"{part} ({cause})" if part else cause for part, cause, _ in mistakes)
 
 
-def plain(found: Iterable[Line]) -> str:
+def plain(shown: Iterable[Line]) -> str:
     """Lines as plain text, none of them broken."""
-    return "".join(f"{' ' * line.indent}{line.text}".rstrip() + "\n" for line in found)
+    return "".join(f"{' ' * line.indent}{line.text}".rstrip() + "\n" for line in shown)
 
 
 def error_lines_of(record: Record) -> list[Line]:

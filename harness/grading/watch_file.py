@@ -39,7 +39,7 @@ class Saved:
     """The content of a file, told once for each time that it has changed and settled."""
 
     path: Path
-    _told: str | None = field(default=None, init=False)
+    _last_digest: str | None = field(default=None, init=False)
     _waiting: tuple[str, float] = field(default=("", 0.0), init=False)
     _seen: tuple[int, ...] = field(default=(), init=False)
     _content: bytes = field(default=b"", init=False)
@@ -55,14 +55,14 @@ class Saved:
         except OSError:
             return None
         digest = hashlib.sha256(content).hexdigest()
-        if digest == self._told:
+        if digest == self._last_digest:
             self._waiting = ("", now)
             return None
         if self._waiting[0] != digest:
             self._waiting = (digest, now)
-        if self._told is not None and now - self._waiting[1] < SETTLED:
+        if self._last_digest is not None and now - self._waiting[1] < SETTLED:
             return None
-        self._told = digest
+        self._last_digest = digest
         return content
 
     def _read(self, now: float) -> bytes:

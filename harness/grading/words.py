@@ -15,33 +15,33 @@ from harness.mistakes.catalogue import named
 from harness.mistakes.mistake import Mistake
 
 
-def of_exercise(name: str, found: catalogue.Verdict, line: int | None) -> Judged:
+def of_exercise(name: str, verdict: catalogue.Verdict, line: int | None) -> Judged:
     """What the verdict on an exercise says, in the words of the contract."""
-    if found.passed:
-        return Judged(name, "pass", line=line, message=found.message)
+    if verdict.passed:
+        return Judged(name, "pass", line=line, message=verdict.message)
     statuses: dict[str | None, Status] = {"missing": "missing", "raises": "error"}
-    status = statuses.get(found.fault, "fail")
-    cause = {"id": f"{name}.{found.fault}", "evidence": found.message}
+    status = statuses.get(verdict.fault, "fail")
+    cause = {"id": f"{name}.{verdict.fault}", "evidence": verdict.message}
     return Judged(
         name,
         status,
         "different" if status == "fail" else None,
         cause=None if status == "missing" else cause,
         line=line,
-        message=found.message,
-        hint=found.hint,
+        message=verdict.message,
+        hint=verdict.hint,
     )
 
 
-def not_from_scratch(component: str, found: dict[str, Any], line: int) -> Judged:
+def not_from_scratch(component: str, use: dict[str, Any], line: int) -> Judged:
     """A component that uses the built-in that it is meant to replace."""
     mistake = named("not-from-scratch")
-    evidence = f"uses {found['name']}, which it is meant to replace"
+    evidence = f"uses {use['name']}, which it is meant to replace"
     return Judged(
         component,
         "fail",
         cause={"id": mistake.id, "evidence": evidence},
-        line=int(found["line"] or line),
+        line=int(use["line"] or line),
         message=evidence,
         hint=mistake.hint,
         what=mistake.what,
@@ -55,20 +55,22 @@ def described(component: str, finding: Finding, line: int) -> Judged:
         return Judged(component, "pass", finding.level, line=line, message=_agreement(finding))
     raised, first = finding.raised, finding.first
     if first:
-        found = Judged(
+        judged = Judged(
             component, "fail", "different", first.to_dict(), line=line, message=first.message
         )
     elif raised:
-        found = of_raised(component, raised, line)
+        judged = of_raised(component, raised, line)
     else:
         reasons = [verdict.reason for verdict in finding.verdicts if verdict.reason]
         reason = reasons[0] if reasons else "nothing was compared"
         return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
     advice = "" if first or not raised else advice_on(raised)
-    helped = _explained(finding.cause, found.message, advice) if finding.cause else {"hint": advice}
+    helped = (
+        _explained(finding.cause, judged.message, advice) if finding.cause else {"hint": advice}
+    )
     measured = f" ({'; '.join(finding.measured)})" if finding.measured else ""
-    message = f"{found.message}{measured}"
-    return replace(found, message=message, stages=list(finding.stages), **helped)
+    message = f"{judged.message}{measured}"
+    return replace(judged, message=message, stages=list(finding.stages), **helped)
 
 
 def of_raised(component: str, raised: Raised, line: int) -> Judged:
