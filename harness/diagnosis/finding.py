@@ -213,18 +213,18 @@ def compare(
     for component, piece in asked.pieces(compared.cases):
         try:
             askings = asked.askings(component, compared.cases)
-            found = [_answered(asking) for asking in askings if asking.questions]
+            piece_findings = [_answered(asking) for asking in askings if asking.questions]
             compared.notes += [note for asking in askings for note in asking.notes]
         except Exception as error:  # noqa: BLE001 - whatever it is, the verdict stands
             compared.notes.append(
                 f"{piece} could not be asked by itself: {kind_of(error)}: {error}"
             )
             continue
-        levels = [finding.level for finding in found if finding.level != "inconclusive"]
+        levels = [finding.level for finding in piece_findings if finding.level != "inconclusive"]
         if levels:
             failed = [level for level in levels if level in ("different", "error")]
             compared.asked[piece] = worst([*failed, "identical"])
-        findings += [finding for finding in found if not finding.passed]
+        findings += [finding for finding in piece_findings if not finding.passed]
     compared.findings = _distinct(findings)
     return compared
 
@@ -272,16 +272,16 @@ def _causes(
     """The mistakes that explain the replies, with the evidence, each id once."""
     component = finding.component
     catalogue = {mistake.id: mistake for mistake in of(component, _pair_of(reference).name)}
-    told = (
+    by_facts = (
         (catalogue[name], evidence)
         for name, evidence in rules.told(component, replies, finding.verdicts, reference)
         if name in catalogue
     )
     if not isinstance(component, Matched):
-        yield from told
+        yield from by_facts
         return
     matched = _matched(component, finding, replies, subject, reference)
-    for way in (told, matched) if component.facts_first else (matched, told):
+    for way in (by_facts, matched) if component.facts_first else (matched, by_facts):
         causes = list(way)
         if causes:
             yield from causes

@@ -60,7 +60,7 @@ class Record:
         return [len(X) for X, _ in self.chunk.batches()]
 
     @cached_property
-    def found(self) -> Tensor:
+    def gradients(self) -> Tensor:
         """Gradients as the updates found them (K, P); 0 where there was none."""
         factors = [self.convention.gradient_factor(rows) for rows in self.rows]
         return self.chunk.gradient.double().nan_to_num() / torch.tensor(factors)[:, None]
@@ -81,10 +81,10 @@ class Record:
         moved = (self.chunk.after - self.chunk.before_each).double()
         return [_multiple(a, b) for a, b in zip(moved, right, strict=True)]
 
-    def is_found(self, wanted: Tensor, steps: Sequence[int] | None = None) -> bool:
+    def is_found(self, expected: Tensor, steps: Sequence[int] | None = None) -> bool:
         """Whether the gradients found are these (K, P), in all steps or in some."""
         chosen = list(range(len(self.chunk))) if steps is None else list(steps)
-        return bool(chosen) and _same(self.found[chosen], wanted[chosen])
+        return bool(chosen) and _same(self.gradients[chosen], expected[chosen])
 
     @property
     def given(self) -> list[Tensor]:
@@ -123,10 +123,10 @@ def _told_by_values(runs: Sequence[tuple[Question, Run]], convention: Convention
     whole = [(question, run.chunk, run) for question, run in runs if run.chunk and not run.raised]
     if len(whole) < len(runs):
         return
-    found = list(_starts_again(whole))
+    clues = list(_starts_again(whole))
     for reading in _readings(convention):
-        found = found or list(_accumulates([chunk for _, chunk, _ in whole], reading))
-    yield from found
+        clues = clues or list(_accumulates([chunk for _, chunk, _ in whole], reading))
+    yield from clues
 
 
 def _told_by_course(runs: Sequence[tuple[Question, Run]], convention: Convention) -> Told:
@@ -188,10 +188,10 @@ def _accumulates(chunks: list[Chunk], convention: Convention) -> Told:
         return
     sums, means = True, True
     for stack in stacks:
-        found = stack.gradient.double() / convention.gradient_factor(stack.rows)
+        gradients = stack.gradient.double() / convention.gradient_factor(stack.rows)
         parts = _gradients_of_parts(stack)
-        sums &= bool(torch.allclose(found, parts.sum(0), rtol=1e-4, atol=1e-5))
-        means &= bool(torch.allclose(found, parts.mean(0), rtol=1e-4, atol=1e-5))
+        sums &= bool(torch.allclose(gradients, parts.sum(0), rtol=1e-4, atol=1e-5))
+        means &= bool(torch.allclose(gradients, parts.mean(0), rtol=1e-4, atol=1e-5))
     if sums:
         said = "the gradient is the sum of the micro-batches' means, not weighted by their rows"
         yield "train.accumulation-unscaled", said
@@ -309,7 +309,7 @@ def _regular(records: list[Record]) -> bool:
 
 
 def _cleared(records: list[Record]) -> tuple[str, str] | None:
-    if _regular(records) and all(not bool(record.found.any()) for record in records):
+    if _regular(records) and all(not bool(record.gradients.any()) for record in records):
         return "train.zero-grad-after-backward", "no update ever finds a gradient"
     return None
 
@@ -322,7 +322,7 @@ def _lags(records: list[Record]) -> tuple[str, str] | None:
         later = range(1, len(record.chunk))
         before = torch.cat((torch.zeros_like(record.fresh[:1]), record.fresh[:-1]))
         summed = torch.cat((torch.zeros_like(record.fresh[:1]), record.fresh.cumsum(0)[:-1]))
-        if bool(record.found[0].any()):
+        if bool(record.gradients[0].any()):
             return None
         kept = record.is_found(before, later) or record.is_found(summed, later)
         if not (kept or _entered_late(record)):
@@ -354,9 +354,9 @@ def _never_cleared(records: list[Record]) -> tuple[str, str] | None:
 def _kept(record: Record, total: Tensor) -> str | None:
     """The one parameter whose gradient is never cleared."""
     for name, columns in (("the weight", slice(None, -1)), ("the bias", slice(-1, None))):
-        wanted = record.fresh.clone()
-        wanted[:, columns] = total[:, columns]
-        if record.is_found(wanted):
+        expected = record.fresh.clone()
+        expected[:, columns] = total[:, columns]
+        if record.is_found(expected):
             return name
     return None
 

@@ -50,9 +50,9 @@ class Column:
         """Where the two differ beyond rounding; NaN always does."""
         return ~self.near(self.right)
 
-    def near(self, wanted: Tensor) -> Tensor:
+    def near(self, values: Tensor) -> Tensor:
         """Where my values are these, up to rounding."""
-        return (self.mine - wanted).abs() <= TIGHT * wanted.abs() + self.rounding
+        return (self.mine - values).abs() <= TIGHT * values.abs() + self.rounding
 
     @property
     def ratio(self) -> float | None:
@@ -79,17 +79,17 @@ def columns(
     rights = component.own_reply(reference, question).once
     for (stack, _), got, right in zip(question.stacks, reply.once, rights, strict=True):
         for name in component.columns:
-            mine, wanted = (getattr(steps, name).double() for steps in (got, right))
-            if mine.shape != wanted.shape or not usable(got, name):
+            mine, theirs = (getattr(steps, name).double() for steps in (got, right))
+            if mine.shape != theirs.shape or not usable(got, name):
                 continue
-            size = wanted.abs()
+            size = theirs.abs()
             if name == "parameter":
                 size = size.maximum(stack.before.abs())
-                mine, wanted = mine - stack.before, wanted - stack.before
+                mine, theirs = mine - stack.before, theirs - stack.before
             rounding = roundings * size.amax(1, keepdim=True)
-            negative = _negative(name, wanted, stack)
+            negative = _negative(name, theirs, stack)
             rest = rounding, negative, stack.positions, bias
-            yield Column(name, stack.rows, mine, wanted, *rest)
+            yield Column(name, stack.rows, mine, theirs, *rest)
 
 
 def _negative(name: str, right: Tensor, stack: Stack) -> Tensor:
@@ -182,8 +182,8 @@ def _proportional(wrong: list[Column]) -> Iterator[str]:
     by_rows: dict[int, list[float | None]] = {}
     for part in wrong:
         by_rows.setdefault(part.rows, []).append(part.ratio)
-    common = {rows: _common(found) for rows, found in by_rows.items()}
-    whole = _common([ratio for found in by_rows.values() for ratio in found])
+    common = {rows: _common(numbers) for rows, numbers in by_rows.items()}
+    whole = _common([ratio for numbers in by_rows.values() for ratio in numbers])
     if whole is not None:
         yield "sign flipped" if abs(whole + 1) < TIGHT else f"ratio constant = {whole:.6g}"
     elif all(ratio is not None for ratio in common.values()):
@@ -194,10 +194,10 @@ def _proportional(wrong: list[Column]) -> Iterator[str]:
         yield f"constant offset {offset:.6g}"
 
 
-def _common(found: Sequence[float | None]) -> float | None:
+def _common(numbers: Sequence[float | None]) -> float | None:
     """The number that all of these are, or None."""
-    values = [value for value in found if value is not None]
-    if not values or len(values) < len(found):
+    values = [value for value in numbers if value is not None]
+    if not values or len(values) < len(numbers):
         return None
     spread = max(values) - min(values)
     return values[0] if spread <= TIGHT * abs(values[0]) else None
@@ -250,11 +250,11 @@ def _grows(parts: list[Column]) -> bool:
 
 def _right_calls(parts: list[Column]) -> int:
     """How many calls are right before all others are wrong; 0 where it is not so."""
-    found = sorted(
+    by_call = sorted(
         (call, wrong)
         for part in parts
         for call, wrong in zip(part.calls, part.off.any(1).tolist(), strict=True)
     )
-    wrong = [is_wrong for _, is_wrong in found]
+    wrong = [is_wrong for _, is_wrong in by_call]
     calls = wrong.index(True) if True in wrong else 0
     return calls if all(wrong[calls:]) else 0

@@ -92,7 +92,7 @@ class Serving:
         return [[len(batch) for batch in epoch] for epoch in self.rows]
 
     @property
-    def found(self) -> bool:
+    def all_from_data(self) -> bool:
         """Whether every row served is one of the data set."""
         return all(row >= 0 for order in self.orders for row in order)
 
@@ -127,9 +127,9 @@ def _told_data(
 ) -> Told:
     servings = [Serving(question, served) for question, served in replies]
     for rule in (_raised, _mutated, _swapped, _unpaired, _counted):
-        found = list(rule(servings))
-        if found:
-            yield from found
+        clues = list(rule(servings))
+        if clues:
+            yield from clues
             return
 
 
@@ -174,7 +174,7 @@ def _unpaired(servings: list[Serving]) -> Told:
     serving = servings[0]
     batches = [batch for epoch in serving.served.epochs for batch in epoch]
     data = serving.question.data
-    if serving.found or not all(_like_rows(data, *batch) for batch in batches):
+    if serving.all_from_data or not all(_like_rows(data, *batch) for batch in batches):
         return
     X = torch.cat([X for X, _ in batches])
     y = torch.cat([y.reshape(-1) for _, y in batches])
@@ -199,13 +199,13 @@ def _counted(servings: list[Serving]) -> Told:
     """Which rows come how often, in which lengths; then in which order."""
     servings = [serving for serving in servings if not serving.served.raised]
     served = bool(servings) and any(servings[0].orders)
-    if not served or not all(serving.found for serving in servings):
+    if not served or not all(serving.all_from_data for serving in servings):
         return
     first = servings[0]
     for rule in (_one_batch, _lengths, _tail, _overlaps, _repeats, _misses):
-        found = list(rule(servings))
-        if found:
-            yield from found
+        clues = list(rule(servings))
+        if clues:
+            yield from clues
             return
     if not any(first.twice) and not any(first.never):
         yield from _order(first)
@@ -341,7 +341,9 @@ def _told_init(
             yield "init.dtype", f"w is {drawn.dtypes[0]} and b is {drawn.dtypes[1]}"
         elif not all(drawn.requires_grad):
             without = " and ".join(
-                name for name, wanted in zip("wb", drawn.requires_grad, strict=True) if not wanted
+                name
+                for name, requires in zip("wb", drawn.requires_grad, strict=True)
+                if not requires
             )
             yield "init.no-grad", f"{without} does not require gradients"
         elif not all(drawn.is_leaf):
@@ -372,12 +374,16 @@ def _told_loss(
 
     A loss per example is not summed up here: there the ratio is the same for all rows.
     """
-    found = [ratio for pair in replies for ratio in ratios(component, *pair, reference)]
+    ratio_by_rows = [ratio for pair in replies for ratio in ratios(component, *pair, reference)]
     whole = 2 * sum(len(question.stacks) for question, _ in replies)  # the loss, and its slope
-    if not found or len(found) < whole or not all(component.steady(*pair) for pair in replies):
+    if (
+        not ratio_by_rows
+        or len(ratio_by_rows) < whole
+        or not all(component.steady(*pair) for pair in replies)
+    ):
         return
     per_row = reference.convention.reduction == "none"
-    divisors = [(1 if per_row else rows) / ratio if ratio else 0.0 for rows, ratio in found]
+    divisors = [(1 if per_row else rows) / ratio if ratio else 0.0 for rows, ratio in ratio_by_rows]
     number = round(divisors[0])
     if number > 2 and all(abs(divisor - number) <= TIGHT * number for divisor in divisors):
         yield "loss.divided-by-constant", f"the sum is divided by {number}, whatever the rows"

@@ -205,11 +205,11 @@ class CaseComparison:
         """What both sides' updates should have given, where the optimizer keeps a state."""
         sides = zip(*stacks, strict=True)
         conventions = self.subject.convention, self.reference.convention
-        found = [
+        expected_updates = [
             history.follow(side, convention)
             for history, side, convention in zip(self.histories, sides, conventions, strict=False)
         ]
-        return zip(*found, strict=True)
+        return zip(*expected_updates, strict=True)
 
     def _judge_free(
         self,
@@ -482,8 +482,8 @@ def _first_broken(subject: Stack, reference: Stack) -> int:
     sides = [
         getattr(stack, column) for stack in (subject, reference) for column in _COLUMNS.values()
     ]
-    found = (~torch.cat(sides, 1).isfinite().all(1)).nonzero()
-    return subject.positions[int(found[0])] if len(found) else sys.maxsize
+    broken = (~torch.cat(sides, 1).isfinite().all(1)).nonzero()
+    return subject.positions[int(broken[0])] if len(broken) else sys.maxsize
 
 
 def _same_bits(stage: str, subject: Stack, reference: Stack, same_convention: bool) -> bool:

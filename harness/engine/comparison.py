@@ -50,9 +50,9 @@ class Comparison:
     def reason(self) -> str | None:
         """Why the verdict is no pass: the first case that has it, a piece asked, one not seen."""
         verdict = self.verdict
-        found = next((case.why for case in self.cases if case.verdict == verdict), None)
-        if found:
-            return found
+        why = next((case.why for case in self.cases if case.verdict == verdict), None)
+        if why:
+            return why
         if verdict in ("different", "error"):
             return next(
                 (
@@ -86,7 +86,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """The report `svb.compare/1`."""
         verdicts = [case.verdict for case in self.cases]
-        found: dict[str, Any] = finite(
+        report: dict[str, Any] = finite(
             {
                 "schema": "svb.compare/1",
                 "name": self.name,
@@ -100,7 +100,7 @@ class Comparison:
             | ({"findings": self.findings} if self.findings else {})
             | ({"notes": self.notes} if self.notes else {})
         )
-        return found
+        return report
 
     def to_frame(self) -> Any:
         """One row per case and stage (pandas)."""
@@ -129,8 +129,8 @@ def compare(
         if progress:
             progress(case, 0)
         sides = subject or case.pair.subject(case), reference or case.pair.reference(case)
-        told = partial(progress, case) if progress else None
-        judged.append(_judged(case, *sides, told, forced_pass=forced_pass))
+        case_progress = partial(progress, case) if progress else None
+        judged.append(_judged(case, *sides, case_progress, forced_pass=forced_pass))
     return Comparison(name, judged)
 
 

@@ -116,12 +116,12 @@ class Course:
 
         A pair says which of these there are.
         """
-        found = {
+        finals = {
             name: self._parameters(parameters)
             for name, parameters in zip((subject, reference), self._last.values(), strict=False)
         }
         landmarks = self.case.pair.landmarks(self.case, self.data)
-        return found | {name: self._parameters(values) for name, values in landmarks.items()}
+        return finals | {name: self._parameters(values) for name, values in landmarks.items()}
 
     def _parameters(self, state: Tensor) -> dict[str, object]:
         """The parameters by name, those of many entries by their norm, with the loss they give."""

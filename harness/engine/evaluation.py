@@ -83,13 +83,13 @@ class Evaluation:
             metric = side.recipe.metric
             assert metric is not None
             values.append(metric(own, self.y.clone()).detach().double().reshape(1, -1))
-        got, wanted = values
-        if got.shape != wanted.shape:
+        got, right = values
+        if got.shape != right.shape:
             self._diverge(place, f"has a metric of shape {tuple(got.shape)}, but should have one")
             return
-        expected = Expected(wanted, wanted.abs() + 1, 1)
-        nothing = torch.zeros_like(wanted)
-        equal = torch.equal(got, wanted)
+        expected = Expected(right, right.abs() + 1, 1)
+        nothing = torch.zeros_like(right)
+        equal = torch.equal(got, right)
         self.record.add(_Place([place]), got, expected, nothing, equal_bits=equal)
 
     def _common(self, side: Side, y_hat: Tensor) -> Tensor:

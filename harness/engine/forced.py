@@ -57,9 +57,9 @@ def examine(
     `convention` is the subject's; `asked` are the columns that are judged.
     """
     _note_faults(records, standard.stack, got, asked)
-    found = {name: getattr(got, name) for name in asked if usable(got, name)}
-    columns = by_stage(found, standard, oracle)
-    for stage, (value, wanted) in columns.items():
+    values = {name: getattr(got, name) for name in asked if usable(got, name)}
+    columns = by_stage(values, standard, oracle)
+    for stage, (value, expected) in columns.items():
         # a gradient from the oracle's upstream has no twin to share its bits with
         bits = standard.bits.get(stage)
         equal = bits is None or (bits.shape == value.shape and torch.equal(value, bits))
@@ -67,7 +67,7 @@ def examine(
         if stage == "loss":
             exact = canonical_loss(exact, standard.stack, convention)
         gap = fitting(standard.gaps[stage], exact)
-        records[stage].add(standard.stack, exact, wanted, gap, equal_bits=equal)
+        records[stage].add(standard.stack, exact, expected, gap, equal_bits=equal)
 
 
 def canonical(stack: Stack, convention: Convention) -> dict[str, Tensor]:
@@ -88,20 +88,20 @@ def canonical_loss(loss: Tensor, stack: Stack, convention: Convention) -> Tensor
 
 
 def by_stage(
-    found: dict[str, Tensor], standard: Standard, oracle: Oracle
+    forced_columns: dict[str, Tensor], standard: Standard, oracle: Oracle
 ) -> dict[str, tuple[Tensor, Expected]]:
     """The columns beside what they should have been; both kinds of gradient side by side."""
     expected = standard.expected
     columns: dict[str, tuple[Tensor, Expected]] = {}
-    for name, value in found.items():
+    for name, value in forced_columns.items():
         if name == "loss":
             columns[name] = (value, oracle.loss_at(standard.stack, value.shape[1]))
         elif name in ("prediction", "parameter"):
             columns[name] = (value, getattr(expected, name))
     slopes = {"gradient": expected.fresh, "upstream": expected.upstream}
-    slopes = {name: wanted for name, wanted in slopes.items() if name in found}
+    slopes = {name: slope for name, slope in slopes.items() if name in forced_columns}
     if slopes:
-        values = [found[name].to(standard.stack.before) for name in slopes]
+        values = [forced_columns[name].to(standard.stack.before) for name in slopes]
         columns["gradient"] = (torch.cat(values, 1), reduce(joined, slopes.values()))
     return columns
 

@@ -286,10 +286,10 @@ def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor | float = 1.0) 
     if not output.requires_grad:
         return [torch.full_like(leaf, torch.nan) for leaf in inputs]
     # a product, not `grad_outputs`: for these torch imports symbolic shapes, and sympy with them
-    found: Sequence[Tensor | None] = torch.autograd.grad(
+    gradients: Sequence[Tensor | None] = torch.autograd.grad(
         (output * upstream).sum(), inputs, allow_unused=True
     )
     return [
         torch.full_like(leaf, torch.nan) if g is None else g
-        for g, leaf in zip(found, inputs, strict=True)
+        for g, leaf in zip(gradients, inputs, strict=True)
     ]

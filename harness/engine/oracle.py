@@ -104,7 +104,9 @@ class Oracle:
             loss=self.loss_at(stack, stack.loss.shape[1], losses.means),
             upstream=losses.slope,
             fresh=fresh,
-            gradient=self._found(fresh, stack.gradient_before.double() / units, stack.rows),
+            gradient=self._summed_or_clipped(
+                fresh, stack.gradient_before.double() / units, stack.rows
+            ),
             parameter=_with_carried(after, steps.carried),
         )
 
@@ -117,7 +119,7 @@ class Oracle:
             return self.loss.by_example(stack)
         return means or self.loss.at(stack, None).means
 
-    def _found(self, fresh: Expected, gradient_before: Tensor, rows: int) -> Expected:
+    def _summed_or_clipped(self, fresh: Expected, gradient_before: Tensor, rows: int) -> Expected:
         """The gradient that the update finds: summed up or clipped, where the case says so.
 
         The norm is clipped in the units of the reference.

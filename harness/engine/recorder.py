@@ -209,17 +209,19 @@ class Recorder:
         if not self._batch and self._served is None:  # an update outside any batch
             self._batch = [self._before.new_empty(0, 1)] * 2
             self._seen[0][:] = [0, 0]
-        found = [torch.full_like(p, torch.nan) if (g := p.grad) is None else g for p in parameters]
+        gradients = [
+            torch.full_like(p, torch.nan) if (g := p.grad) is None else g for p in parameters
+        ]
         # the first gradients are copied in any case: in a run of one step no address repeats to
         # tell that `.grad.data` was written to
         if self.copy or not self._begun:
-            found = [g.clone() for g in found]
+            gradients = [g.clone() for g in gradients]
             self._begun = True
-        values = [*self._batch, *self._predictions, *self._losses, *found]
+        values = [*self._batch, *self._predictions, *self._losses, *gradients]
         self._staged.append(values)
         self._counts.append((len(self._batch), len(self._predictions), len(self._losses)))
         batch, predictions, losses = self._seen
-        self._versions += [*batch, *predictions, *losses, *map(_version, found)]
+        self._versions += [*batch, *predictions, *losses, *map(_version, gradients)]
         self._predictions, self._losses = [], []
         self._seen = (batch, [], [])
 

@@ -173,8 +173,8 @@ class StageRecord:
     ) -> Divergence:
         at = int((gap[k] / allowed[k]).nan_to_num(nan=math.inf).argmax())
         epoch, step = stack.places[k]
-        got, wanted, apart, granted = (float(t[k, at]) for t in (value, expected, gap, allowed))
-        return Divergence(self.stage, epoch, step, got, wanted, apart, granted)
+        got, right, apart, granted = (float(t[k, at]) for t in (value, expected, gap, allowed))
+        return Divergence(self.stage, epoch, step, got, right, apart, granted)
 
     @property
     def level(self) -> Level:

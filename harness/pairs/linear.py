@@ -230,11 +230,11 @@ class Linear(Pair):
         data = cast("LinearData", data)
         if not data.is_linear:
             return {}
-        found: dict[str, Tensor] = {}
+        landmarks: dict[str, Tensor] = {}
         if data.truth:
             weight, bias = data.truth
-            found["truth"] = torch.cat((weight, weight.new_tensor([bias])))
-        return found | {"least_squares": data.least_squares()}
+            landmarks["truth"] = torch.cat((weight, weight.new_tensor([bias])))
+        return landmarks | {"least_squares": data.least_squares()}
 
     def observations(self, case: Case, data: Data) -> Sequence[str]:
         """What is not shown of a hidden layer; what the bare built-in does to flat labels."""

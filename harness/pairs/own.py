@@ -49,13 +49,13 @@ class OwnCase(Case):
     """A run on features X (n, ...) and labels y (n, ...) that are given.
 
     Floats are cast to the case's dtype, whole numbers stay. `start` makes a fresh model, whose
-    values both sides start from; `found` are the shapes that it gives.
+    values both sides start from; `model_shapes` are the shapes that it gives.
     """
 
     X: Tensor = field(default_factory=lambda: torch.empty(0, 1), repr=False)
     y: Tensor = field(default_factory=lambda: torch.empty(0), repr=False)
     start: Make = nn.Module
-    found: Shapes = field(default_factory=lambda: Shapes((), (), (), ()))
+    model_shapes: Shapes = field(default_factory=lambda: Shapes((), (), (), ()))
 
     def settings(self) -> dict[str, object]:
         """As for every case; the start is the model's own, so that it has no size to tell."""
@@ -103,7 +103,7 @@ class Own(Pair):
 
     def shapes(self, case: Case) -> Shapes:
         """As the reference gave them."""
-        return cast("OwnCase", case).found
+        return cast("OwnCase", case).model_shapes
 
     def is_bounded(self, case: Case) -> bool:
         """Nothing is known of the model."""
@@ -177,15 +177,21 @@ def prepared(
     if subject is None or reference is None:
         raise InputError("data= needs two recipes; give compare(subject, reference, data=(X, y)).")
     X, y = _checked(data)
-    told: Settings = {"lr": 0.01, **settings}
+    all_settings: Settings = {"lr": 0.01, **settings}
     case = OwnCase(
-        "own", "recipes of one's own", num_examples=len(X), X=X, y=y, start=reference.model, **told
+        "own",
+        "recipes of one's own",
+        num_examples=len(X),
+        X=X,
+        y=y,
+        start=reference.model,
+        **all_settings,
     )
     _clipped_at_all(case, subject, reference)
     theirs, shapes = _looked_at(case, reference, "reference")
     ours, _ = _looked_at(case, subject, "subject")
     _laid_out_alike(subject.model(), reference.model())
-    case = replace(case, found=shapes)
+    case = replace(case, model_shapes=shapes)
     return (replace(subject, convention=ours), replace(reference, convention=theirs), case)
 
 

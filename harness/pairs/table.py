@@ -145,9 +145,9 @@ def _parse(text: str, where: str) -> _Grid:
     blank = (fields < 2) & (cells[0].fillna("").str.strip() == "")
     ragged = (fields != len(names)) & ~blank
     if ragged.any():
-        found = _count(fields[ragged].iloc[0], "field")
+        field_count = _count(fields[ragged].iloc[0], "field")
         raise InputError(
-            f"line {ragged.idxmax()} of {where} has {found} where the first line has "
+            f"line {ragged.idxmax()} of {where} has {field_count} where the first line has "
             f"{len(names)}: give every line the same number of commas"
         )
     rows = cells[~blank].iloc[1:, : len(names)]
@@ -231,8 +231,8 @@ def _target_name(grid: _Grid, target: str | None) -> str:
 def _check_size(grid: _Grid) -> None:
     """Two rows and one feature are the least that a line can be fitted to."""
     if len(grid.cells) < 2:
-        found = "a header but no rows" if grid.cells.empty else "only one row of data"
-        raise InputError(f"{grid.where} has {found}: at least two rows are needed")
+        content = "a header but no rows" if grid.cells.empty else "only one row of data"
+        raise InputError(f"{grid.where} has {content}: at least two rows are needed")
     if len(grid.names) < 2:
         raise InputError(
             f"{grid.where} has no feature column besides the target {_quote(grid.names[0])}: "

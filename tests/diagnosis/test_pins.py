@@ -35,7 +35,7 @@ def drawn(deviation=0.01, mean=0.0) -> Drawn:
         is_leaf=[True, True],
         weights=mean + exact * halves.reshape(1, -1),
         biases=torch.zeros(1),
-        found=[True, True],
+        gets_gradient=[True, True],
         raised=None,
     )
 

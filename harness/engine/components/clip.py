@@ -79,12 +79,12 @@ class Clip(Component[Clipped]):
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a clip may raise what it likes
                 nothing = torch.full_like(question.data.features, torch.nan)
                 return Clipped(nothing, Raised.by(error, "gradient", (0, step)))
-            found = [torch.empty(0) if p.grad is None else p.grad for p in leaves]
-            for gradient, shape in zip(found, SHAPES, strict=True):
+            gradients = [torch.empty(0) if p.grad is None else p.grad for p in leaves]
+            for gradient, shape in zip(gradients, SHAPES, strict=True):
                 if gradient.shape != shape:
                     text = f"has shape {tuple(gradient.shape)}, but should have {shape}"
                     return Clipped(question.data.features, fault=text)
-            rows.append(torch.cat([gradient.detach().reshape(-1) for gradient in found]))
+            rows.append(torch.cat([gradient.detach().reshape(-1) for gradient in gradients]))
         return Clipped(torch.stack(rows))
 
     def judge(

@@ -28,7 +28,7 @@ class Drawn:
     """Parameters as they were drawn, and what a training step with them raised.
 
     `shapes`, `dtypes`, `requires_grad` and `is_leaf` are those of weight and bias; `weights`
-    (r, WIDE) and `biases` (r,) are wide draws; `found` says of each whether it got a gradient.
+    (r, WIDE) and `biases` (r,) are wide draws; `gets_gradient` says of each whether it got one.
     """
 
     shapes: list[tuple[int, ...]]
@@ -37,7 +37,7 @@ class Drawn:
     is_leaf: list[bool]
     weights: Tensor
     biases: Tensor
-    found: list[bool]
+    gets_gradient: list[bool]
     raised: Raised | None
 
 
@@ -123,8 +123,8 @@ class Initialisation(Component[Drawn]):
         if any(dtype != question.case.dtype for dtype in drawn.dtypes):
             kinds = " and ".join(drawn.dtypes)
             return _initial("prediction", f"is of {kinds}, but should be of {question.case.dtype}")
-        for name, wanted, leaf in zip("wb", drawn.requires_grad, drawn.is_leaf, strict=True):
-            if not wanted:
+        for name, requires, leaf in zip("wb", drawn.requires_grad, drawn.is_leaf, strict=True):
+            if not requires:
                 return _initial("gradient", f"of {name} is none: it does not require gradients")
             if not leaf:
                 return _initial("gradient", f"of {name} is none: it is no leaf, but made from one")
@@ -138,11 +138,11 @@ class Initialisation(Component[Drawn]):
             (DEVIATION, deviation, SIGMA, BAND * SIGMA / math.sqrt(2 * count)),
             ("mean of w", mean, 0.0, BAND * SIGMA / math.sqrt(count)),
         )
-        for what, got, wanted, allowed in bands:
-            gap = abs(got - wanted)
+        for what, got, expected, allowed in bands:
+            gap = abs(got - expected)
             if not gap <= allowed:
                 text = (
-                    f"({what}) = {got:.6g}, but should be {wanted:.6g} "
+                    f"({what}) = {got:.6g}, but should be {expected:.6g} "
                     f"(gap {gap:.1e}, allowed {allowed:.1e})"
                 )
                 return _initial("parameter", text, what)

@@ -74,18 +74,20 @@ class Metric(Matched[Told]):
     def reply(self, recipe: Recipe, question: Question, seed: int) -> Told:
         """What is told of each step's predictions; a recipe without a metric tells nothing."""
         del seed
-        told = Told([], [])
+        outcomes = Told([], [])
         for stack, _ in question.stacks:
             for k in range(len(stack)):
-                self._step(recipe, question, stack, k, told)
-        return told
+                self._step(recipe, question, stack, k, outcomes)
+        return outcomes
 
     def glance(self, recipe: Recipe, question: Question, steps: int) -> Told:
         """The first steps."""
         with determinism(question.case.seed):
             return self.reply(recipe, question.beginning(steps), question.case.seed)
 
-    def _step(self, recipe: Recipe, question: Question, stack: Stack, k: int, told: Told) -> None:
+    def _step(
+        self, recipe: Recipe, question: Question, stack: Stack, k: int, outcomes: Told
+    ) -> None:
         value = raised = None
         try:
             if recipe.metric is not None:
@@ -94,8 +96,8 @@ class Metric(Matched[Told]):
                 value = value.detach().double()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise what it likes
             raised = Raised.by(error, STAGE, stack.places[k])
-        told.values.append(value)
-        told.raised.append(raised)
+        outcomes.values.append(value)
+        outcomes.raised.append(raised)
 
     # What a reply comes to.
 
@@ -151,14 +153,14 @@ def _fault(place: tuple[int, int], value: Tensor | None, right: Tensor) -> Diver
     if close(value.reshape(1, -1), right.reshape(1, -1), torch.float32):
         return None
     gap = float((value - right).abs().max())
-    got, wanted = float(value.reshape(-1)[0]), float(right.reshape(-1)[0])
-    return Divergence(STAGE, *place, got, wanted, gap, 0.0)
+    got, expected = float(value.reshape(-1)[0]), float(right.reshape(-1)[0])
+    return Divergence(STAGE, *place, got, expected, gap, 0.0)
 
 
-def _signature(told: Told) -> Signature:
+def _signature(outcomes: Told) -> Signature:
     facts = tuple(
         (error.kind, error.message) if error else tuple(value.shape) if value is not None else None
-        for value, error in zip(told.values, told.raised, strict=True)
+        for value, error in zip(outcomes.values, outcomes.raised, strict=True)
     )
-    values = tuple(value.reshape(1, -1) for value in told.values if value is not None)
+    values = tuple(value.reshape(1, -1) for value in outcomes.values if value is not None)
     return Signature(facts, values)

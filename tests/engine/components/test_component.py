@@ -310,7 +310,7 @@ def test_initial_parameters_are_drawn_in_the_asked_width():
     drawn = ask(SCRATCH["functional"], first(INITIALISATION))
     assert drawn.shapes == [(2, 1), (1,)]
     assert drawn.dtypes == ["float32"] * 2
-    assert drawn.requires_grad == drawn.is_leaf == drawn.found == [True, True]
+    assert drawn.requires_grad == drawn.is_leaf == drawn.gets_gradient == [True, True]
     assert drawn.weights.shape == (4, 1000)
     assert not drawn.biases.any()
 
