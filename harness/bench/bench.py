@@ -40,8 +40,8 @@ def anatomy(rows: Sequence[Row]) -> list[dict[str, Any]]:
     What is left of the whole epoch is the loop itself; it can come out a little below zero, where
     the parts took longer alone than together.
     """
-    timed = {row.entry.ident: (row.entry, row.found) for row in rows if row.found}
-    found = []
+    timed = {row.entry.ident: (row.entry, row.duel) for row in rows if row.duel}
+    sides = []
     for case in dict.fromkeys(entry.setting for entry, _ in timed.values()):
         idents = [f"{case.name}/components/{name}" for name in COMPONENTS]
         whole = f"{case.name}/epoch/whole epoch"
@@ -55,8 +55,8 @@ def anatomy(rows: Sequence[Row]) -> list[dict[str, Any]]:
             total = _of(timed, whole).seconds[k]
             parts["loop and the rest"] = total - sum(parts.values())
             side = (_of(timed, whole).first, _of(timed, whole).second)[k]
-            found.append({"setting": case.name, "side": side, "seconds": total, "parts": parts})
-    return found
+            sides.append({"setting": case.name, "side": side, "seconds": total, "parts": parts})
+    return sides
 
 
 def _of(timed: dict[str, tuple[Entry, Duel]], ident: str) -> Duel:
@@ -88,7 +88,7 @@ class Bench:
         levels = {row.agreement for row in needed} | {point["agreement"] for point in points}
         if "different" in levels:
             return "different"
-        timed = any(row.found for row in self.rows) or any(point["duel"] for point in points)
+        timed = any(row.duel for row in self.rows) or any(point["duel"] for point in points)
         broken = levels & {"error", "inconclusive"}
         return "agree" if (timed or self.experiments) and not broken else "inconclusive"
 
@@ -99,7 +99,7 @@ class Bench:
 
     def to_dict(self) -> dict[str, Any]:
         """The report `svb.bench/1`."""
-        found: dict[str, Any] = finite(
+        report: dict[str, Any] = finite(
             {
                 "schema": SCHEMA,
                 "name": "bench",
@@ -122,12 +122,12 @@ class Bench:
                 "environment": describe(),
             }
         )
-        return found
+        return report
 
 
-def plan_of(bench_plan: Plan, found: Duel) -> Plan:
+def plan_of(bench_plan: Plan, control_duel: Duel) -> Plan:
     """The plan with the margin of a noisy machine, where the control is no tie at the usual one."""
-    if found.verdict == "tie":
+    if control_duel.verdict == "tie":
         return bench_plan
     return replace(bench_plan, margin=max(bench_plan.margin, NOISY_MARGIN))
 
@@ -188,7 +188,7 @@ def _memory(rows: Sequence[Row]) -> None:
     fitting = [
         (row, case)
         for row in rows
-        if row.found and row.entry.make is epoch and not row.entry.first.bulky
+        if row.duel and row.entry.make is epoch and not row.entry.first.bulky
         # the other process knows the recipes of linear regression by their names
         if row.entry.group != "engine" and isinstance(case := row.entry.setting, LinearCase)
     ]
@@ -198,6 +198,6 @@ def _memory(rows: Sequence[Row]) -> None:
         for variant in (row.entry.first, row.entry.second)
     ]
     once = list(dict.fromkeys(jobs))
-    told = dict(zip(once, peaks(once), strict=True))
+    peak_by_job = dict(zip(once, peaks(once), strict=True))
     for (row, _), *pair in zip(fitting, jobs[::2], jobs[1::2], strict=True):
-        row.memory = [told[job] for job in pair]
+        row.memory = [peak_by_job[job] for job in pair]

@@ -37,14 +37,14 @@ def control_experiment(
     count: int, plan: Plan, busy: int = 0, progress: Callable[[], None] | None = None
 ) -> dict[str, Any]:
     """So many controls, with `busy` endless loops beside them: how often a verdict is false."""
-    found = []
+    duels = []
     with busy_loops(busy):
         for _ in range(count):
-            found.append(control(plan))
+            duels.append(control(plan))
             if progress:
                 progress()
-    verdicts = [each.verdict for each in found]
-    logs = [math.log(each.ratio) for each in found]
+    verdicts = [each.verdict for each in duels]
+    logs = [math.log(each.ratio) for each in duels]
     return {
         "experiments": count,
         "busy": busy,
@@ -52,9 +52,9 @@ def control_experiment(
         "false": verdicts.count("faster") + verdicts.count("slower"),
         **{name: verdicts.count(name) for name in ("tie", "unclear", "faster", "slower")},
         "sd_log_ratio": statistics.pstdev(logs),
-        "widest": max(max(-math.log(each.low), math.log(each.high)) for each in found),
-        "ratios": [each.ratio for each in found],
-        "load": found[-1].load[1],
+        "widest": max(max(-math.log(each.low), math.log(each.high)) for each in duels),
+        "ratios": [each.ratio for each in duels],
+        "load": duels[-1].load[1],
     }
 
 

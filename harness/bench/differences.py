@@ -51,42 +51,42 @@ def differences(old: Report, new: Report) -> dict[str, Any]:
 
 
 def _environments(old: Report, new: Report) -> list[str]:
-    found = []
+    sentences = []
     for key in MADE_ON:
         then, now = ({**run["environment"], **_own(run)}.get(key) for run in (old, new))
         if then != now:
-            found.append(
+            sentences.append(
                 f"The environments differ: {key} was {one_line(then)} and is {one_line(now)}; "
                 "the ratios may have moved for that alone."
             )
-    return found
+    return sentences
 
 
 def _own(run: Report) -> dict[str, Any]:
     return {key: run[key] for key in ("threads", "device") if key in run}
 
 
-def differences_markdown(found: dict[str, Any]) -> str:
+def differences_markdown(changes: dict[str, Any]) -> str:
     """The table of two runs as Markdown, which reads well in a terminal too."""
     head = ("row", "old ratio", "new ratio", "new over old [low, high]", "verdict")
     lines = [f"| {' | '.join(head)} |", "| --- | ---: | ---: | ---: | --- |"]
-    for row in found["rows"]:
+    for row in changes["rows"]:
         change = f"{row['change']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-        told = f"{MARKS[row['verdict']]} {row['verdict']}"
-        cells = (one_line(row["id"]), f"{row['old']:.3f}", f"{row['new']:.3f}", change, told)
+        marked = f"{MARKS[row['verdict']]} {row['verdict']}"
+        cells = (one_line(row["id"]), f"{row['old']:.3f}", f"{row['new']:.3f}", change, marked)
         lines.append(f"| {' | '.join(cells)} |")
-    counts = Counter[str](row["verdict"] for row in found["rows"])
+    counts = Counter[str](row["verdict"] for row in changes["rows"])
     parts = [counted_word(counts[v], v) for v in MARKS if counts[v]]
-    lines += ["", f"{len(found['rows'])} rows in both: {', '.join(parts) or 'none'}."]
+    lines += ["", f"{len(changes['rows'])} rows in both: {', '.join(parts) or 'none'}."]
     for key, where in (("only_old", "the old"), ("only_new", "the new")):
-        if found[key]:
-            lines.append(f"Only in {where} run: {', '.join(map(one_line, found[key]))}.")
-    return "\n".join([*lines, *(f"Warning: {each}" for each in found["warnings"])]) + "\n"
+        if changes[key]:
+            lines.append(f"Only in {where} run: {', '.join(map(one_line, changes[key]))}.")
+    return "\n".join([*lines, *(f"Warning: {each}" for each in changes["warnings"])]) + "\n"
 
 
-def differences_csv(found: dict[str, Any]) -> str:
+def differences_csv(changes: dict[str, Any]) -> str:
     """The rows of two runs as CSV."""
-    return files.csv_text(COLUMNS, found["rows"])
+    return files.csv_text(COLUMNS, changes["rows"])
 
 
 RENDERERS: files.Renderers = {

@@ -181,16 +181,16 @@ def plain(recipe: Recipe) -> Variant:
 def entries(case: LinearCase, subject: Recipe, reference: Recipe) -> list[Entry]:
     """All rows of a setting; beyond the small one only those that tell something new there."""
     mine, theirs = plain(subject), plain(reference)
-    found = [
+    rows = [
         Entry(case, "components", name, mine, theirs, make, stage)
         for name, (make, stage) in COMPONENTS.items()
     ]
-    found += [
+    rows += [
         Entry(case, "components", "step", mine, theirs, step),
         Entry(case, "epoch", "whole epoch", mine, theirs),
     ]
     for base, other in ((theirs, subject), (mine, reference)):
-        found += [
+        rows += [
             Entry(
                 case,
                 f"into {short_name(base.recipe)}",
@@ -202,7 +202,7 @@ def entries(case: LinearCase, subject: Recipe, reference: Recipe) -> list[Entry]
             )
             for piece, variant in zip(PIECES, swaps(base.recipe, other), strict=True)
         ]
-    found += [
+    rows += [
         Entry(
             case,
             "iterators",
@@ -216,23 +216,23 @@ def entries(case: LinearCase, subject: Recipe, reference: Recipe) -> list[Entry]
         for name, batches in ITERATORS.items()
         if batches is not subject.batches
     ]
-    found += [
+    rows += [
         Entry(case, "by hand", variant.name, variant, theirs, telling=variant.telling)
         for variant in BY_HAND
     ]
-    found += [
+    rows += [
         Entry(case, "options", v.name, v, theirs, optional=True, telling=v.telling) for v in OPTIONS
     ]
-    return [entry for entry in found if case.name == "small" or entry.telling]
+    return [entry for entry in rows if case.name == "small" or entry.telling]
 
 
 def softmax_entries(case: SoftmaxCase) -> list[Entry]:
     """The rows of softmax regression, whose sides are always our own."""
     mine, theirs = map(plain, SOFTMAX.forms[case.form].both)
-    found = [
+    components = [
         Entry(case, "components", name, mine, theirs, *COMPONENTS[name]) for name in SOFTMAX_ROWS
     ]
-    return [*found, Entry(case, "epoch", "whole epoch", mine, theirs)]
+    return [*components, Entry(case, "epoch", "whole epoch", mine, theirs)]
 
 
 def select(
@@ -251,8 +251,10 @@ def select(
                 f"({settings}), a group ({groups}, engine), a row, "
                 "or a pattern such as 'medium/*/*iterator*'."
             )
-    found = sorted((entry for entry in every if entry.chosen(only)), key=_rank)
-    return [e for e in found if e.setting.name == "small" and not e.first.bulky] if quick else found
+    chosen = sorted((entry for entry in every if entry.chosen(only)), key=_rank)
+    return (
+        [e for e in chosen if e.setting.name == "small" and not e.first.bulky] if quick else chosen
+    )
 
 
 def _rank(entry: Entry) -> int:

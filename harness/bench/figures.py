@@ -99,12 +99,12 @@ def _scaling_plot(
     )
 
 
-def pair_figure(found: Duel, ident: str) -> dict[str, Any]:
+def pair_figure(match: Duel, ident: str) -> dict[str, Any]:
     """The ratio of every pair, with the median over the blocks."""
-    xs = [float(i) for i in range(1, len(found.pairs) + 1)]
+    xs = [float(i) for i in range(1, len(match.pairs) + 1)]
     series = (
-        Series("first over second", [a / max(b, 1e-12) for a, b in found.pairs]),
-        Series("ratio", [found.ratio] * len(xs), "dotted", hue=1),
+        Series("first over second", [a / max(b, 1e-12) for a, b in match.pairs]),
+        Series("ratio", [match.ratio] * len(xs), "dotted", hue=1),
     )
     return figure_of(
         Plot(

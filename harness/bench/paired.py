@@ -143,27 +143,27 @@ class Duel:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, raw pairs included; `Duel.from_dict` reads it back."""
         kept = ("name", "first", "second", "block", "margin", "order")
-        told = ("ratio", "low", "high", "coverage", "verdict", "median_of_ratios", "disagrees")
+        derived = ("ratio", "low", "high", "coverage", "verdict", "median_of_ratios", "disagrees")
         lists = ("seconds", "calls", "load")
         return {
-            **{key: getattr(self, key) for key in (*kept, *told)},
+            **{key: getattr(self, key) for key in (*kept, *derived)},
             **{key: list(getattr(self, key)) for key in lists},
             "pairs": [list(pair) for pair in self.pairs],
         }
 
     @classmethod
-    def from_dict(cls, found: dict[str, Any]) -> Duel:
+    def from_dict(cls, values: dict[str, Any]) -> Duel:
         """The duel that `to_dict` wrote; what follows from the pairs is worked out anew."""
         return cls(
-            name=found["name"],
-            first=found["first"],
-            second=found["second"],
-            pairs=tuple((float(a), float(b)) for a, b in found["pairs"]),
-            calls=(found["calls"][0], found["calls"][1]),
-            block=found["block"],
-            margin=found["margin"],
-            load=(found["load"][0], found["load"][1]),
-            order=found["order"],
+            name=values["name"],
+            first=values["first"],
+            second=values["second"],
+            pairs=tuple((float(a), float(b)) for a, b in values["pairs"]),
+            calls=(values["calls"][0], values["calls"][1]),
+            block=values["block"],
+            margin=values["margin"],
+            load=(values["load"][0], values["load"][1]),
+            order=values["order"],
         )
 
 
@@ -208,10 +208,10 @@ def duel(
             return Duel(name, *names, tuple(pairs), calls, block, plan.margin, load)
 
         pairs = _pairs(timers, count, block)
-        found = measured(pairs)
-        if found.verdict == "unclear" and plan.doubled:
-            found = measured(pairs + _pairs(timers, count, block))
-    return found
+        match = measured(pairs)
+        if match.verdict == "unclear" and plan.doubled:
+            match = measured(pairs + _pairs(timers, count, block))
+    return match
 
 
 def _pairs(timers: list[_Timer], count: int, block: int) -> list[tuple[float, float]]:
@@ -267,8 +267,8 @@ class _Timer:
             self.sample_seconds = seconds
             if seconds >= plan.minimum_sample or self.calls >= MOST_CALLS:
                 return
-            wanted = math.ceil(self.calls * plan.minimum_sample / seconds * 1.2)
-            self.calls = min(max(2 * self.calls, wanted), MOST_CALLS)
+            calls = math.ceil(self.calls * plan.minimum_sample / seconds * 1.2)
+            self.calls = min(max(2 * self.calls, calls), MOST_CALLS)
 
 
 Around = Callable[[Callable[[], None]], float]

@@ -43,16 +43,16 @@ def peaks(jobs: Sequence[Job]) -> list[int | None]:
     known = by_name()
     if not jobs or not STATUS.exists() or any(name not in known for name, _ in jobs):
         return [None] * len(jobs)
-    told = json.dumps([[name, {key: getattr(case, key) for key in SIZE}] for name, case in jobs])
+    request = json.dumps([[name, {key: getattr(case, key) for key in SIZE}] for name, case in jobs])
     words = [sys.executable, "-c", "from harness.bench import peak; peak.main()"]
     try:
         done = subprocess.run(  # noqa: S603 - the words are ours
-            words, input=told, capture_output=True, text=True, timeout=LIMIT, check=True
+            words, input=request, capture_output=True, text=True, timeout=LIMIT, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return [None] * len(jobs)
-    found: list[int | None] = json.loads(done.stdout)
-    return found
+    byte_counts: list[int | None] = json.loads(done.stdout)
+    return byte_counts
 
 
 def main() -> None:

@@ -51,10 +51,10 @@ CSV_COLUMNS = (
 )
 
 
-def validate(found: object, where: str) -> Report:
+def validate(report: object, where: str) -> Report:
     """The same report; `InputError` where a key that every report has is not there."""
-    files.require(found, REQUIRED, where)
-    bench: Report = dict(found)  # type: ignore[call-overload]
+    files.require(report, REQUIRED, where)
+    bench: Report = dict(report)  # type: ignore[call-overload]
     if bench["schema"] != SCHEMA:
         raise InputError(f'{where} has not the schema "{SCHEMA}".')
     for i, row in enumerate(bench["rows"]):
@@ -75,15 +75,15 @@ def validate(found: object, where: str) -> Report:
     return bench
 
 
-def to_markdown(found: Report) -> str:
+def to_markdown(report: Report) -> str:
     """The report as GitHub-flavoured Markdown."""
-    return files.templates(html=False).get_template("bench.md.j2").render(view_of(found))
+    return files.templates(html=False).get_template("bench.md.j2").render(view_of(report))
 
 
-def to_html(found: Report) -> str:
+def to_html(report: Report) -> str:
     """The report as one page that needs no network and no script."""
-    view = view_of(found)
-    margin = as_number(found.get("margin")) or 0.03
+    view = view_of(report)
+    margin = as_number(report.get("margin")) or 0.03
     for i, section in enumerate(view["sections"]):
         section["forest"] = forest_of(section, margin, f"forest-{i}")
         for group in section["groups"]:
@@ -91,24 +91,24 @@ def to_html(found: Report) -> str:
                 row["figure"] = pair_figure(row["found"], row["id"]) if row["found"] else None
     for i, part in enumerate(view["anatomy"]):
         part["figure"] = anatomy_figure(part, f"anatomy-{i}")
-    for i, (shown, sweep) in enumerate(zip(view["sweeps"], found["sweeps"], strict=True)):
+    for i, (shown, sweep) in enumerate(zip(view["sweeps"], report["sweeps"], strict=True)):
         shown["figures"] = sweep_figures(sweep, f"sweep-{i}")
     return files.templates(html=True).get_template("bench.html.j2").render(view)
 
 
-def to_csv(found: Report) -> str:
+def to_csv(report: Report) -> str:
     """One row per row of the report, points of sweeps included."""
     points = [
         {**point, "id": f"{point['id']}/{sweep['over']}={point['x']}"}
-        for sweep in found["sweeps"]
+        for sweep in report["sweeps"]
         for point in sweep["points"]
     ]
-    return files.csv_text(CSV_COLUMNS, map(_cells, [*found["rows"], *points]))
+    return files.csv_text(CSV_COLUMNS, map(_cells, [*report["rows"], *points]))
 
 
 def _cells(row: dict[str, Any]) -> dict[str, object]:
     match = duel_of(row) if row.get("duel") else None
-    told = ("verdict", "ratio", "low", "high", "coverage", "margin")
+    measured = ("verdict", "ratio", "low", "high", "coverage", "margin")
     sides = {
         "seconds": match.seconds if match else (None, None),
         "memory": row["memory"],
@@ -116,7 +116,7 @@ def _cells(row: dict[str, Any]) -> dict[str, object]:
     }
     return {
         **{key: row[key] for key in CSV_COLUMNS[:7]},
-        **{key: getattr(match, key, None) for key in told},
+        **{key: getattr(match, key, None) for key in measured},
         **{
             f"{side}_{name}": value
             for name, values in sides.items()
@@ -136,17 +136,17 @@ RENDERERS: files.Renderers = {
 }
 
 
-def write(found: Report, out: str | Path) -> dict[str, Path]:
+def write(report: Report, out: str | Path) -> dict[str, Path]:
     """Writes bench.json, .md, .csv and .html into the folder `out`; returns them by suffix."""
-    validate(found, "the report")
-    return files.write_rendered("bench", found, RENDERERS, out)
+    validate(report, "the report")
+    return files.write_rendered("bench", report, RENDERERS, out)
 
 
-def to_table(found: Report, width: int = 120) -> Text:
+def to_table(report: Report, width: int = 120) -> Text:
     """The rows for a terminal of this width; a narrow one leaves out interval and memory."""
     from rich.text import Text
 
-    view, wide = view_of(found), width >= WIDE
+    view, wide = view_of(report), width >= WIDE
     head = ["component", "first", "second", "ratio [low, high]", "verdict", "agreement"]
     head = [*head, "memory", "pairs"] if wide else [*head[:3], "ratio", "verdict", ""]
     table: list[list[Text] | Text] = [[Text(name, style="bold") for name in head]]
@@ -188,9 +188,9 @@ def _cells_of(row: dict[str, Any], *, wide: bool) -> list[Text]:
     return [*cells, Text(row["memory"]), Text(row["pairs"])] if wide else cells
 
 
-def summary_lines(found: Report) -> list[str]:
+def summary_lines(report: Report) -> list[str]:
     """What stands above and below the table: the sentence, and whatever needs saying."""
-    view = view_of(found)
+    view = view_of(report)
     rows = [row for s in view["sections"] for group in s["groups"] for row in group["rows"]]
     lines = [f"✗ {row['ident']}: {row['why']}" for row in rows if row["why"]]
     lines += [f"· {row['ident']}: {row['note']}" for row in rows if row["note"]]

@@ -137,8 +137,8 @@ def _add_memory(sweep: Sweep, points: list[dict[str, Any]]) -> None:
     cases = {sweep.size(case): case for case in sweep.cases}
     timed = [point for point in points if point["duel"]]
     names = (sweep.first.timed.name, sweep.second.timed.name)
-    found = peaks([(name, cases[point["x"]]) for point in timed for name in names])
-    for point, *pair in zip(timed, found[::2], found[1::2], strict=True):
+    added = peaks([(name, cases[point["x"]]) for point in timed for name in names])
+    for point, *pair in zip(timed, added[::2], added[1::2], strict=True):
         point["memory"] = pair
 
 
@@ -280,20 +280,20 @@ class Wanted:
     @classmethod
     def of(cls, source: object) -> Wanted:
         """What the attributes of an object ask for; `InputError` for what makes no sense."""
-        told = {each.name: getattr(source, each.name) for each in fields(cls)}
-        wanted = cls(**told | {"only": tuple(told["only"])})
+        values = {each.name: getattr(source, each.name) for each in fields(cls)}
+        request = cls(**values | {"only": tuple(values["only"])})
         for name, least in (("pairs", 2), ("threads", 1), ("aa", 1), ("busy", 1), ("memory", 1)):
-            value = getattr(wanted, name)
+            value = getattr(request, name)
             if value is not None and value < least:
                 raise InputError(f"--{name} is {value}; it must be at least {least}.")
-        if wanted.budget is not None and not 0 < wanted.budget < math.inf:
+        if request.budget is not None and not 0 < request.budget < math.inf:
             raise InputError(
-                f"--budget is {wanted.budget}; it must be a positive number of seconds."
+                f"--budget is {request.budget}; it must be a positive number of seconds."
             )
-        if wanted.busy and not wanted.aa:
+        if request.busy and not request.aa:
             raise InputError("--busy puts loops beside an A/A experiment; ask for one with --aa N.")
-        check_device(wanted.device)
-        return wanted
+        check_device(request.device)
+        return request
 
     @property
     def rows(self) -> bool:
@@ -313,7 +313,7 @@ class Wanted:
 
 
 def run_all(
-    wanted: Wanted,
+    request: Wanted,
     say: Callable[[str], None],
     subject: Recipe = SCRATCH[FORM],
     reference: Recipe = BUILTIN[FORM],
@@ -323,50 +323,52 @@ def run_all(
     Raises `InputError` for a row that there is not, before anything is run.
     """
     started = time.monotonic()
-    bench = Bench(wanted.device, wanted.threads, wanted.seed, wanted.plan)
-    chosen = select(subject, reference, wanted.device, wanted.seed, wanted.only, quick=wanted.quick)
-    usual = math.inf if wanted.only or not wanted.rows else ROW_SECONDS
-    deadline = started + (wanted.budget or usual)
-    with threads(wanted.threads):
+    bench = Bench(request.device, request.threads, request.seed, request.plan)
+    chosen = select(
+        subject, reference, request.device, request.seed, request.only, quick=request.quick
+    )
+    usual = math.inf if request.only or not request.rows else ROW_SECONDS
+    deadline = started + (request.budget or usual)
+    with threads(request.threads):
         measure(
             bench,
-            chosen if wanted.rows else [],
+            chosen if request.rows else [],
             subject=subject,
             reference=reference,
-            engine=wanted.rows and wanted.engine,
+            engine=request.rows and request.engine,
             deadline=deadline,
             progress=say,
         )
-        if wanted.sweep:
-            bench.sweeps = _all_sweeps(wanted, subject, reference, deadline, say)
-        if wanted.stream:
-            say(f"streaming {wanted.stream} rows")
-            bench.streamed = stream(wanted.stream, 32, wanted.memory * 2**20, wanted.seed)
-        bench.experiments = list(_experiments(wanted, say))
+        if request.sweep:
+            bench.sweeps = _all_sweeps(request, subject, reference, deadline, say)
+        if request.stream:
+            say(f"streaming {request.stream} rows")
+            bench.streamed = stream(request.stream, 32, request.memory * 2**20, request.seed)
+        bench.experiments = list(_experiments(request, say))
     bench.seconds = time.monotonic() - started
     return bench
 
 
 def _all_sweeps(
-    wanted: Wanted,
+    request: Wanted,
     subject: Recipe,
     reference: Recipe,
     deadline: float,
     say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Every sweep, with an equal share of the time that is left."""
-    left = sweeps(subject, reference, wanted.device, wanted.seed)
+    left = sweeps(subject, reference, request.device, request.seed)
     deadline = min(deadline, time.monotonic() + SWEEP_SECONDS)
-    found = []
+    results = []
     while left:
         share = (deadline - time.monotonic()) / len(left)
-        found.append(run(left.pop(0), reference, wanted.device, share, say))
-    return found
+        results.append(run(left.pop(0), reference, request.device, share, say))
+    return results
 
 
-def _experiments(wanted: Wanted, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+def _experiments(request: Wanted, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     """The A/A experiment, on its own and, where that is asked for, beside busy loops."""
-    for busy in (0, wanted.busy) if wanted.busy else (0,):
-        if wanted.aa:
-            say(f"A/A, {wanted.aa} duels, {busy} busy loops")
-            yield control_experiment(wanted.aa, wanted.plan, busy)
+    for busy in (0, request.busy) if request.busy else (0,):
+        if request.aa:
+            say(f"A/A, {request.aa} duels, {busy} busy loops")
+            yield control_experiment(request.aa, request.plan, busy)

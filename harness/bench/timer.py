@@ -37,7 +37,7 @@ class Row:
     entry: Entry
     agreement: str
     why: str = ""
-    found: Duel | None = None
+    duel: Duel | None = None
     memory: list[int | None] = field(default_factory=lambda: [None, None])
     device_seconds: list[float] | None = None
     note: str = ""
@@ -51,14 +51,14 @@ class Row:
             "group": entry.group,
             "name": entry.name,
             "piece_of": entry.piece_of,
-            "first": self.found.first if self.found else short_name(entry.first.recipe),
-            "second": self.found.second if self.found else short_name(entry.second.recipe),
+            "first": self.duel.first if self.duel else short_name(entry.first.recipe),
+            "second": self.duel.second if self.duel else short_name(entry.second.recipe),
             "agreement": self.agreement,
             "why": self.why,
             "note": self.note,
             "memory": self.memory,
             "device_seconds": self.device_seconds,
-            "duel": self.found.to_dict() if self.found else None,
+            "duel": self.duel.to_dict() if self.duel else None,
         }
 
 
@@ -95,13 +95,13 @@ class Timer:
 
     def agreement(self, entry: Entry) -> tuple[str, str]:
         """The level at which both sides agree, and why it is not timed where it is not."""
-        found = [
+        comparisons = [
             self.comparison(entry.setting, variant.recipe)
             for variant in (entry.first, entry.second)
             if variant.recipe is not self.reference_of(entry.setting)
         ]
-        told = [(level_of(comparison, entry.stage), comparison.why) for comparison in found]
-        level, why = max(told, key=lambda pair: _ORDER.index(pair[0]))
+        levels = [(level_of(comparison, entry.stage), comparison.why) for comparison in comparisons]
+        level, why = max(levels, key=lambda pair: _ORDER.index(pair[0]))
         sound = level in SOUND
         return level, "" if sound else f"not timed: {one_line(why or level)[:REASON]}"
 
@@ -140,7 +140,7 @@ class Timer:
         return first, second
 
     def _time(self, row: Row) -> None:
-        row.found = self.duel(row.entry)
+        row.duel = self.duel(row.entry)
         if not self.cuda:
             return
         row.device_seconds = [device_seconds(side) for side in self._sides(row.entry)]
@@ -193,7 +193,7 @@ def engine_rows(timer: Timer, subject: Recipe) -> list[Row]:
         agreement, why = timer.agreement(entry)
         row = Row(entry, agreement, why)
         if not why:
-            row.found = duel(
+            row.duel = duel(
                 partial(_judged, case, data, subject, timer.reference, forced_pass),
                 partial(_bare, case, data, subject, timer.reference),
                 name=entry.ident,
@@ -201,7 +201,7 @@ def engine_rows(timer: Timer, subject: Recipe) -> list[Row]:
                 plan=timer.plan,
                 synchronise=timer.synchronise,
             )
-            row.note = _by_chunk(row.found, case)
+            row.note = _by_chunk(row.duel, case)
         rows.append(row)
     return rows
 
@@ -215,9 +215,9 @@ def _bare(case: Case, data: Data, subject: Recipe, reference: Recipe) -> None:
         recipe.build(case, data).fit()
 
 
-def _by_chunk(found: Duel, case: Case) -> str:
+def _by_chunk(match: Duel, case: Case) -> str:
     """What the engine adds, for a step and for a chunk."""
-    first, second = found.seconds
+    first, second = match.seconds
     added = (first - second) / case.total_steps
     steps = chunk_steps(min(case.batch_size, case.n), case.d + 3, case.num_parameters)
     return (

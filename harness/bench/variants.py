@@ -63,13 +63,13 @@ def short_name(recipe: Recipe) -> str:
 
 def swaps(base: Recipe, other: Recipe) -> list[Variant]:
     """`base` with one piece of `other` at a time: what a difference between them is made of."""
-    found = []
+    variants = []
     for piece, fields in PIECES.items():
         taken: dict[str, Any] = {field: getattr(other, field) for field in fields}
         name = f"{short_name(base)} with {short_name(other)}'s {piece}"
         recipe = replace(base, name=name, **taken)
-        found.append(Variant(recipe, recipe))
-    return found
+        variants.append(Variant(recipe, recipe))
+    return variants
 
 
 # -- iterators -----------------------------------------------------------------

@@ -49,8 +49,8 @@ def sizes(counts: Sequence[object]) -> str:
     if largest is None:
         return ABSENT
     unit, scale = next((u for u in UNITS if largest >= u[1]), ("B", 1.0))
-    told = [ABSENT if v is None else f"{v / scale:.3g}" for v in values]
-    return f"{' | '.join(told)} {unit}"
+    numbers = [ABSENT if v is None else f"{v / scale:.3g}" for v in values]
+    return f"{' | '.join(numbers)} {unit}"
 
 
 def _three(value: float) -> str:
@@ -58,43 +58,43 @@ def _three(value: float) -> str:
     return f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
 
 
-def in_words(found: Duel) -> str:
+def in_words(match: Duel) -> str:
     """The verdict in words: 2.3 × faster, tie, unclear."""
-    word = found.verdict
+    word = match.verdict
     if word in ("faster", "slower"):
-        factor = found.ratio if word == "slower" else 1 / found.ratio
+        factor = match.ratio if word == "slower" else 1 / match.ratio
         return f"{_three(factor)} × {word}"
     return word
 
 
-def said(found: Duel) -> str:
+def said(match: Duel) -> str:
     """The verdict in words behind its mark: ◀ 2.3 × faster."""
-    return f"{MARKS[found.verdict]} {in_words(found)}"
+    return f"{MARKS[match.verdict]} {in_words(match)}"
 
 
-def interval(found: Duel) -> str:
+def interval(match: Duel) -> str:
     """The ratio with its interval: 0.434 [0.423, 0.458]."""
-    at, low, high = _ends(found)
+    at, low, high = _ends(match)
     return f"{at} [{low}, {high}]"
 
 
-def _ends(found: Duel) -> list[str]:
+def _ends(match: Duel) -> list[str]:
     """The ratio and both ends of its interval."""
-    digits = 4 if found.high < 0.1 else 3
-    values = (found.ratio, found.low, found.high)
+    digits = 4 if match.high < 0.1 else 3
+    values = (match.ratio, match.low, match.high)
     return [f"{v:.{digits}f}" if v < 10 else _three(v) for v in values]
 
 
 def _row(row: dict[str, Any], index: int) -> dict[str, Any]:
     """One row as texts."""
-    found = duel_of(row) if row.get("duel") else None
+    match = duel_of(row) if row.get("duel") else None
     device = as_list(row.get("device_seconds"))
-    told = {
+    labels = {
         key: one_line(row.get(key) or "")
         for key in ("group", "name", "first", "second", "piece_of")
     }
     return {
-        **told,
+        **labels,
         "id": f"row-{index}",
         "ident": one_line(row["id"]),
         "setting": one_line(row["setting"]),
@@ -102,31 +102,31 @@ def _row(row: dict[str, Any], index: int) -> dict[str, Any]:
         "different": row["agreement"] == "different",
         "why": one_line(row.get("why") or ""),
         "note": one_line(row.get("note") or ""),
-        "seconds": [duration(s) for s in found.seconds] if found else [ABSENT, ABSENT],
+        "seconds": [duration(s) for s in match.seconds] if match else [ABSENT, ABSENT],
         "device": [duration(as_number(s)) for s in device],
-        "interval": interval(found) if found else ABSENT,
-        "ratio": _ends(found)[0] if found else ABSENT,
-        "verdict": found.verdict if found else "",
-        "said": said(found) if found else "not timed",
-        "words": in_words(found) if found else "not timed",
+        "interval": interval(match) if match else ABSENT,
+        "ratio": _ends(match)[0] if match else ABSENT,
+        "verdict": match.verdict if match else "",
+        "said": said(match) if match else "not timed",
+        "words": in_words(match) if match else "not timed",
         "memory": sizes(row["memory"]),
-        "pairs": str(len(found.pairs)) if found else ABSENT,
-        "detail": _detail(found) if found else "",
-        "disagrees": bool(found and found.disagrees),
-        "found": found,
+        "pairs": str(len(match.pairs)) if match else ABSENT,
+        "detail": _detail(match) if match else "",
+        "disagrees": bool(match and match.disagrees),
+        "found": match,
     }
 
 
-def _detail(found: Duel) -> str:
+def _detail(match: Duel) -> str:
     """How the row was measured, in a sentence."""
-    calls = " and ".join(map(str, found.calls))
-    blocks = f"blocks of {found.block}" if found.block > 1 else "no blocks"
-    said_load = [f"{load:g}" for load in found.load if load is not None]
+    calls = " and ".join(map(str, match.calls))
+    blocks = f"blocks of {match.block}" if match.block > 1 else "no blocks"
+    said_load = [f"{load:g}" for load in match.load if load is not None]
     load = f"; load {' before, '.join(said_load)} after" if len(said_load) == 2 else ""
-    apart = "; it disagrees with the ratio above" if found.disagrees else ""
+    apart = "; it disagrees with the ratio above" if match.disagrees else ""
     return (
-        f"{len(found.pairs)} pairs ({found.order}), {blocks}, {calls} calls a sample; the interval "
-        f"covers {found.coverage:.1%}; median of the plain ratios {found.median_of_ratios:.3f}"
+        f"{len(match.pairs)} pairs ({match.order}), {blocks}, {calls} calls a sample; the interval "
+        f"covers {match.coverage:.1%}; median of the plain ratios {match.median_of_ratios:.3f}"
         f"{apart}{load}."
     )
 
@@ -147,18 +147,18 @@ def title_of(group: str, rows: Sequence[dict[str, Any]]) -> str:
     return titles.get(group, group)
 
 
-def sentence(found: Report) -> str:
+def sentence(report: Report) -> str:
     """One sentence with the counts and the noise floor."""
-    rows = list(map(as_dict, found["rows"]))
-    points = [as_dict(point) for sweep in found["sweeps"] for point in sweep["points"]]
+    rows = list(map(as_dict, report["rows"]))
+    points = [as_dict(point) for sweep in report["sweeps"] for point in sweep["points"]]
     parts = [_counted(rows, "row")] if rows else []
     parts += [_counted(points, "size")] if points else []
-    control = as_dict(found.get("control"))
+    control = as_dict(report.get("control"))
     if control:
         floor = Duel.from_dict(control)
         parts.append(
             f"noise floor: a side against itself gives {interval(floor)}, and within "
-            f"±{as_number(found.get('margin')) or floor.margin:.0%} is a tie"
+            f"±{as_number(report.get('margin')) or floor.margin:.0%} is a tie"
         )
     return "; ".join(parts) + "."
 
@@ -188,23 +188,23 @@ def headline(rows: Sequence[dict[str, Any]]) -> str:
     return f"{named['first']} over {named['second']}, whole epoch: {', '.join(parts)}."
 
 
-def warnings(found: Report) -> list[str]:
+def warnings(report: Report) -> list[str]:
     """What a reader should know before believing the figures."""
     lines = []
-    control = as_dict(found.get("control"))
+    control = as_dict(report.get("control"))
     if control and Duel.from_dict(control).verdict != "tie":
         lines.append(
             "The control is no tie: this machine was too noisy for the usual margin; "
-            f"±{found['margin']:.0%} was taken."
+            f"±{report['margin']:.0%} was taken."
         )
-    before, cores = as_list(control.get("load"))[:1], found["environment"].get("cores")
+    before, cores = as_list(control.get("load"))[:1], report["environment"].get("cores")
     if before and before[0] and cores and before[0] >= cores:
         lines.append(
             f"The machine was busy: load {before[0]:g} on {cores} cores before the first row. The "
             "slower side of a pair is then held up more often than the faster one, which no "
             "control shows."
         )
-    apart = [row["id"] for row in found["rows"] if row.get("duel") and duel_of(row).disagrees]
+    apart = [row["id"] for row in report["rows"] if row.get("duel") and duel_of(row).disagrees]
     if apart:
         more = f" and {len(apart) - NAMED} more" if len(apart) > NAMED else ""
         named = ", ".join(map(one_line, apart[:NAMED]))
@@ -212,10 +212,10 @@ def warnings(found: Report) -> list[str]:
     return lines
 
 
-def experiment_lines(found: Report) -> list[str]:
+def experiment_lines(report: Report) -> list[str]:
     """The A/A experiments, a line each."""
     lines = []
-    for each in map(as_dict, found["experiments"]):
+    for each in map(as_dict, report["experiments"]):
         count, busy = each["experiments"], each["busy"]
         beside = f"with {busy} busy loops beside" if busy else "with nothing beside"
         lines.append(
@@ -226,38 +226,38 @@ def experiment_lines(found: Report) -> list[str]:
     return lines
 
 
-def streamed_line(found: Report) -> str:
+def streamed_line(report: Report) -> str:
     """The rows streamed from a file, in a line."""
-    told = as_dict(found.get("streamed"))
-    if not told:
+    streamed = as_dict(report.get("streamed"))
+    if not streamed:
         return ""
     base = (
-        f"{spaced(told['rows'])} rows of {told['d']} features streamed from a file of "
-        f"{sizes([told['file']])} within {sizes([told['memory']])} of memory"
+        f"{spaced(streamed['rows'])} rows of {streamed['d']} features streamed from a file of "
+        f"{sizes([streamed['file']])} within {sizes([streamed['memory']])} of memory"
     )
-    if not told.get("duel"):
-        return f"{base}: {one_line(told.get('why') or told['agreement'])}."
-    match = duel_of(told)
+    if not streamed.get("duel"):
+        return f"{base}: {one_line(streamed.get('why') or streamed['agreement'])}."
+    match = duel_of(streamed)
     ends = " against ".join(duration(s) for s in match.seconds)
-    return f"{base}: {ends} ({in_words(match)}; {told['agreement']}, {len(match.pairs)} pairs)."
+    return f"{base}: {ends} ({in_words(match)}; {streamed['agreement']}, {len(match.pairs)} pairs)."
 
 
-def view_of(found: Report) -> dict[str, Any]:
+def view_of(report: Report) -> dict[str, Any]:
     """Everything that the templates show, as texts."""
-    rows = [_row(row, i) for i, row in enumerate(found["rows"], 1)]
-    purposes = {one_line(s["name"]): one_line(s["purpose"]) for s in found["settings"]}
+    rows = [_row(row, i) for i, row in enumerate(report["rows"], 1)]
+    purposes = {one_line(s["name"]): one_line(s["purpose"]) for s in report["settings"]}
     return {
-        "name": one_line(found["name"]),
+        "name": one_line(report["name"]),
         "verdict": {"agree": "identical", "different": "different"}.get(
-            found["verdict"], "inconclusive"
+            report["verdict"], "inconclusive"
         ),
         "agreed": {
             "agree": "every side that was timed agrees",
             "different": "a side differs",
-        }.get(found["verdict"], "not everything could be timed"),
-        "sentence": sentence(found),
+        }.get(report["verdict"], "not everything could be timed"),
+        "sentence": sentence(report),
         "headline": headline(rows),
-        "warnings": warnings(found),
+        "warnings": warnings(report),
         "sections": [
             {
                 "name": name,
@@ -266,19 +266,19 @@ def view_of(found: Report) -> dict[str, Any]:
             }
             for name in dict.fromkeys(row["setting"] for row in rows)
         ],
-        "anatomy": [_anatomy(found["anatomy"], name) for name in _names(found["anatomy"])],
-        "sweeps": [_sweep(sweep) for sweep in found["sweeps"]],
-        "streamed": streamed_line(found),
-        "experiments": experiment_lines(found),
-        "environment": list(texts(_made_with(found).items())),
+        "anatomy": [_anatomy(report["anatomy"], name) for name in _names(report["anatomy"])],
+        "sweeps": [_sweep(sweep) for sweep in report["sweeps"]],
+        "streamed": streamed_line(report),
+        "experiments": experiment_lines(report),
+        "environment": list(texts(_made_with(report).items())),
         "absent": ABSENT,
     }
 
 
-def _made_with(found: Report) -> dict[str, Any]:
-    extra = {key: found.get(key) for key in ("device", "threads", "seed", "seconds")}
-    load = as_dict(found.get("control")).get("load")
-    return {**found["environment"], **extra, "load at the control": load}
+def _made_with(report: Report) -> dict[str, Any]:
+    extra = {key: report.get(key) for key in ("device", "threads", "seed", "seconds")}
+    load = as_dict(report.get("control")).get("load")
+    return {**report["environment"], **extra, "load at the control": load}
 
 
 def _groups(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -314,13 +314,13 @@ def _sweep(sweep: dict[str, Any]) -> dict[str, Any]:
     """One sweep as texts."""
     rows = []
     for point in sweep["points"]:
-        found = duel_of(point) if point.get("duel") else None
+        match = duel_of(point) if point.get("duel") else None
         rows.append(
             {
                 "x": spaced(point["x"]),
-                "seconds": [duration(s) for s in found.seconds] if found else [ABSENT] * 2,
-                "interval": interval(found) if found else ABSENT,
-                "said": said(found) if found else one_line(point.get("why") or "not timed"),
+                "seconds": [duration(s) for s in match.seconds] if match else [ABSENT] * 2,
+                "interval": interval(match) if match else ABSENT,
+                "said": said(match) if match else one_line(point.get("why") or "not timed"),
                 "agreement": one_line(point["agreement"]),
                 "memory": sizes(point["memory"]),
             }

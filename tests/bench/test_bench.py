@@ -186,7 +186,7 @@ def test_a_device_that_is_not_here():
 def test_sides_that_agree_are_timed():
     found = measured()
     assert [row.agreement for row in found.rows] == ["identical"] * 7
-    assert all(row.found for row in found.rows)
+    assert all(row.duel for row in found.rows)
     assert (found.verdict, found.exit_status) == ("agree", 0)
     assert (found.control.first, found.control.second) == ("scratch", "scratch")
 
@@ -195,10 +195,10 @@ def test_a_side_that_differs_is_reported_and_not_timed():
     """A loss that is 1 % too large: its row and all that rest on it; the iterator is timed."""
     found = measured(replace(SUBJECT, name="wrong (mse)", loss=wrong_loss))
     rows = {row.entry.name: row for row in found.rows}
-    assert rows["data iterator"].found
+    assert rows["data iterator"].duel
     assert rows["data iterator"].agreement == "identical"
     for name in ("loss", "step", "whole epoch"):
-        assert rows[name].found is None
+        assert rows[name].duel is None
         assert rows[name].agreement == "different"
         assert "not timed: loss[epoch 0 step 0] = " in rows[name].why
     assert (found.verdict, found.exit_status) == ("different", 1)
@@ -208,7 +208,7 @@ def test_a_side_that_differs_is_reported_and_not_timed():
 def test_a_side_that_raises_is_inconclusive():
     found = measured(replace(SUBJECT, name="raising (mse)", loss=raising_loss), ("epoch",))
     (row,) = found.rows
-    assert (row.found, row.agreement) == (None, "error")
+    assert (row.duel, row.agreement) == (None, "error")
     assert "no such loss" in row.why
     assert (found.verdict, found.exit_status) == ("inconclusive", 3)
 
@@ -220,7 +220,7 @@ def test_an_option_that_cannot_be_run_says_why_and_fails_nothing():
     fine = timer.row(Entry(CASE, "epoch", "fine", plain(SUBJECT), plain(REFERENCE)))
     found = Bench("cpu", 1, 0, TINY, rows=[option, fine])
     assert "RuntimeError: no such loss" in option.why
-    assert (found.verdict, option.found) == ("agree", None)
+    assert (found.verdict, option.duel) == ("agree", None)
 
 
 def test_what_fails_only_while_it_is_timed_says_why():
@@ -230,13 +230,13 @@ def test_what_fails_only_while_it_is_timed_says_why():
     row = Timer(REFERENCE, "cpu", TINY).row(
         Entry(CASE, "x", "x", plain(SUBJECT), plain(REFERENCE), make)
     )
-    assert (row.found, row.why) == (None, "could not be run: OSError: no room")
+    assert (row.duel, row.why) == (None, "could not be run: OSError: no room")
 
 
 def test_after_the_deadline_nothing_begins():
     timer = Timer(REFERENCE, "cpu", TINY, deadline=-math.inf)
     row = timer.row(Entry(CASE, "epoch", "e", plain(SUBJECT), plain(REFERENCE)))
-    assert (row.found, row.agreement) == (None, "not compared")
+    assert (row.duel, row.agreement) == (None, "not compared")
     assert engine_rows(timer, SUBJECT) == []
     assert Bench("cpu", 1, 0, TINY, rows=[row]).exit_status == 3  # nothing could be timed
 
@@ -257,11 +257,11 @@ def test_anatomy_adds_up_to_the_epoch():
     """Parts times their number, and the rest."""
     sides = plain(SUBJECT), plain(REFERENCE)
     rows = [
-        Row(Entry(CASE, "components", name, *sides), "identical", found=made([(0.001, 0.002)]))
+        Row(Entry(CASE, "components", name, *sides), "identical", duel=made([(0.001, 0.002)]))
         for name in COMPONENTS
     ]
     rows.append(
-        Row(Entry(CASE, "epoch", "whole epoch", *sides), "identical", found=made([(0.02, 0.05)]))
+        Row(Entry(CASE, "epoch", "whole epoch", *sides), "identical", duel=made([(0.02, 0.05)]))
     )
     first, second = anatomy(rows)
     assert first["parts"] == {
@@ -309,7 +309,7 @@ def test_on_the_device():
     row = Timer(REFERENCE, "cuda", TINY).row(
         Entry(case, "epoch", "e", plain(SUBJECT), plain(REFERENCE))
     )
-    assert row.found
+    assert row.duel
     assert all(seconds > 0 for seconds in row.device_seconds or [0])
     assert all(count is not None for count in row.memory)
 
@@ -326,7 +326,7 @@ def test_figures_that_a_quiet_machine_reaches():
         "medium/components/step": 0.85,
     }
     found = measure(Bench("cpu", 1, 0, Plan()), chosen(*most), engine=False)
-    ratios = {row.entry.ident: row.found.ratio for row in found.rows if row.found}
+    ratios = {row.entry.ident: row.duel.ratio for row in found.rows if row.duel}
     print(ratios)
     assert {ident: ratio for ident, ratio in ratios.items() if ratio > most[ident]} == {}
     assert ratios.keys() == most.keys()

@@ -40,7 +40,7 @@ def match(first, second=1e-3, count=12, name="x"):
 def row(name, first, group="components", **more):
     entry = Entry(CASE, group, name, plain(SCRATCH[FORM]), plain(BUILTIN[FORM]))
     found = None if first is None else match(first)
-    return Row(entry, more.pop("agreement", "identical"), found=found, **more)
+    return Row(entry, more.pop("agreement", "identical"), duel=found, **more)
 
 
 def bench(*rows, control=1e-3):
