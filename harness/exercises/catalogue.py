@@ -58,7 +58,7 @@ def plain(exercise: Exercise) -> dict[str, object]:
     fields = ("name", "title", "source", "task", "judged")
     return {
         **{name: getattr(exercise, name) for name in fields},
-        "contract": [vars(wanted) for wanted in exercise.contract],
+        "contract": [vars(part) for part in exercise.contract],
         "faults": dict(exercise.hints),
     }
 
@@ -66,8 +66,8 @@ def plain(exercise: Exercise) -> dict[str, object]:
 def lines(exercise: Exercise) -> list[str]:
     """An exercise for somebody who is to answer it: task and contract, without the faults."""
     shown = [exercise.title, exercise.task, f"source: {exercise.source}"]
-    for wanted in exercise.contract:
-        shown += [f"write: {wanted.signature}", f"returns: {wanted.returns}"]
+    for part in exercise.contract:
+        shown += [f"write: {part.signature}", f"returns: {part.returns}"]
     return [*shown, f"judged by: {exercise.judged}"]
 
 
@@ -89,7 +89,7 @@ def page() -> str:
 
 
 def _entry(exercise: Exercise) -> str:
-    wanted = "".join(
+    contract = "".join(
         f"- **`{one.signature.partition(': ')[0]}`:** {one.signature.partition(': ')[2]}\n"
         f"  Returns {one.returns}.\n"
         for one in exercise.contract
@@ -97,6 +97,6 @@ def _entry(exercise: Exercise) -> str:
     faults = "".join(f"- `{fault}`: {hint}\n" for fault, hint in exercise.hints.items())
     return (
         f"\n## {exercise.name}\n**{exercise.title}** ({exercise.source}). {exercise.task}\n\n"
-        f"{wanted}- **Judged by:** {exercise.judged}.\n\n"
+        f"{contract}- **Judged by:** {exercise.judged}.\n\n"
         f"What an answer may be told, with its hint:\n\n{faults}"
     )

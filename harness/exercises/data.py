@@ -182,13 +182,13 @@ def _lengths(
 ) -> Wrong | None:
     """Whether the batches have the right shapes: n rows of d features, the last batch short."""
     size = call["batch_size"]
-    wanted = [min(size, n - start) for start in range(0, n, size)]
+    expected = [min(size, n - start) for start in range(0, n, size)]
     got = [len(X) if X.ndim else 1 for X, _ in batches]
-    if sum(got) != n or got != wanted:
+    if sum(got) != n or got != expected:
         message = f"{place(call, at)} serves {sum(got)} rows in {len(got)} batches, "
-        return Wrong("rows-lost", f"{message}but should serve {n} in {len(wanted)}")
+        return Wrong("rows-lost", f"{message}but should serve {n} in {len(expected)}")
     for k, (X, y) in enumerate(batches):
-        shapes = ((wanted[k], d), (wanted[k], 1))
+        shapes = ((expected[k], d), (expected[k], 1))
         if (X.shape, y.shape) != shapes:
             message = f"{place(call, at)} batch {k} has the shapes {X.shape} and {y.shape}"
             return Wrong("shape", f"{message}, but should have {shapes[0]} and {shapes[1]}")
@@ -202,8 +202,8 @@ def _judge_memory(call: Call, at: int, reply: Reply) -> Wrong | None:
     if count != len(table) or sums.shape != table.shape[1:]:
         message = f"{place(call, at)} serves {float(count):g} rows of {len(table)}"
         return Wrong("rows-lost", message)
-    wanted = table.sum(0, dtype=np.float64)
-    if not np.allclose(sums, wanted, rtol=1e-6):
+    expected = table.sum(0, dtype=np.float64)
+    if not np.allclose(sums, expected, rtol=1e-6):
         return Wrong("other-rows", f"{place(call, at)} serves rows that are not those of the file")
     limit = _SHARE * table.nbytes
     if grown <= limit:
@@ -280,7 +280,7 @@ class Pass:
 
 def _made(calls: Sequence[Call], replies: Sequence[Reply]) -> list[list[Pass]] | Wrong:
     """The passes of every call, or the first that is no data of the stated kind."""
-    found = []
+    passes_by_call = []
     for at, (call, reply) in enumerate(zip(calls, replies, strict=True)):
         passes = _pairs(reply)
         for batches in passes:
@@ -288,8 +288,8 @@ def _made(calls: Sequence[Call], replies: Sequence[Reply]) -> list[list[Pass]] |
             wrong = wrong or _unlike(call, at, Pass.of(batches))
             if wrong:
                 return wrong
-        found.append([Pass.of(batches) for batches in passes])
-    return found
+        passes_by_call.append([Pass.of(batches) for batches in passes])
+    return passes_by_call
 
 
 def _unlike(call: Call, at: int, made: Pass) -> Wrong | None:
@@ -309,9 +309,9 @@ def _unlike(call: Call, at: int, made: Pass) -> Wrong | None:
         ("labels-off", "mean of y - Xw - b", error.mean(), 0.0, noise / np.sqrt(n)),
         ("labels-off", "deviation of y - Xw - b", error.std(), noise, noise / np.sqrt(2 * n)),
     )
-    for fault, name, got, wanted, width in checks:
+    for fault, name, got, expected, width in checks:
         limit = BAND * width
-        seen = difference(f"{where} {name}", np.asarray(got), np.asarray(wanted), limit)
+        seen = difference(f"{where} {name}", np.asarray(got), np.asarray(expected), limit)
         if seen:
             return Wrong(fault, seen)
     return None
@@ -332,10 +332,10 @@ _SERVED = (
 
 
 def _judge_fresh(calls: Sequence[Call], replies: Sequence[Reply]) -> Wrong | None:
-    found = _made(calls, replies)
-    if isinstance(found, Wrong):
-        return found
-    passes = [(at, one) for at, made in enumerate(found) for one in made]
+    passes_by_call = _made(calls, replies)
+    if isinstance(passes_by_call, Wrong):
+        return passes_by_call
+    passes = [(at, one) for at, made in enumerate(passes_by_call) for one in made]
     for (_, first), (at, second) in combinations(passes, 2):
         where = place(calls[at], at)
         if first.equals(second):
@@ -369,14 +369,14 @@ FRESH_DATA = Exercise(
 
 
 def _judge_same(calls: Sequence[Call], replies: Sequence[Reply]) -> Wrong | None:
-    found = _made(calls, replies)
-    if isinstance(found, Wrong):
-        return found
-    for at, (call, (first, second)) in enumerate(zip(calls, found, strict=True)):
+    passes_by_call = _made(calls, replies)
+    if isinstance(passes_by_call, Wrong):
+        return passes_by_call
+    for at, (call, (first, second)) in enumerate(zip(calls, passes_by_call, strict=True)):
         if not first.equals(second):
             message = f"{place(call, at)} serves other data in its second pass"
             return Wrong("differs", message)
-    same, again, other = (first for first, _ in found)
+    same, again, other = (first for first, _ in passes_by_call)
     if not same.equals(again):
         message = f"{place(calls[1], 1)} serves other data when the global generators differ"
         return Wrong("differs", message)

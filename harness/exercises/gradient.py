@@ -34,9 +34,9 @@ class Estimate:
                 return wrong
         numbers = [number for number in shaped if isinstance(number, float)]
         for at, (call, got) in enumerate(zip(calls, numbers, strict=True)):
-            wanted = np.asarray(self.best(call))
-            limit = self.within * abs(float(wanted))
-            message = difference(place(call, at), np.asarray(got), wanted, limit)
+            best = np.asarray(self.best(call))
+            limit = self.within * abs(float(best))
+            message = difference(place(call, at), np.asarray(got), best, limit)
             if message:
                 return Wrong(self._named(calls, numbers), message)
         return None

@@ -82,13 +82,13 @@ def _by_recipe(recipe: Recipe, call: Call) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _catalogue() -> dict[str, list[Answer]]:
-    found: dict[str, list[Answer]] = {}
+    answers: dict[str, list[Answer]] = {}
     for mistake in of(LOSS):
         if mistake.id == "loss.detached":
             continue  # raises: told by the exception
         made = (f.make(SCRATCH[base]) for f in mistake.forms for base in ("functional", "object"))
-        found[mistake.id] = [partial(_by_recipe, recipe) for recipe in made if recipe]
-    return found
+        answers[mistake.id] = [partial(_by_recipe, recipe) for recipe in made if recipe]
+    return answers
 
 
 RESHAPE = Exercise(

@@ -63,5 +63,5 @@ def _allocated() -> int:
     if counted is None:
         return 0
     counted.restype = _Mallinfo
-    found = counted()
-    return int(found.uordblks) + int(found.hblkhd)
+    counts = counted()
+    return int(counts.uordblks) + int(counts.hblkhd)

@@ -45,40 +45,40 @@ def stacked(reply: Reply) -> np.ndarray:
     return np.stack(reply.arrays) if len(reply.arrays) > 1 else reply.arrays[0]
 
 
-def allowed(wanted: np.ndarray, length: int = LENGTH) -> float:
+def allowed(right: np.ndarray, length: int = LENGTH) -> float:
     """How far float32 may be from these values: rounding, by the largest of them.
 
     The inputs are of the size of 1, so nothing small is more than what was cancelled out of that.
     """
-    scale = torch.tensor(float(np.abs(wanted).max(initial=1.0)), dtype=torch.float64)
+    scale = torch.tensor(float(np.abs(right).max(initial=1.0)), dtype=torch.float64)
     return float(allowance(scale, torch.zeros_like(scale), torch.float32, length))
 
 
-def difference(where: str, got: np.ndarray, wanted: np.ndarray, limit: float) -> str | None:
+def difference(where: str, got: np.ndarray, right: np.ndarray, limit: float) -> str | None:
     """The first entry that is further from what it should be than `limit`, in one sentence."""
-    gap = np.abs(got.astype(np.float64) - wanted)
+    gap = np.abs(got.astype(np.float64) - right)
     over = np.flatnonzero(~(gap <= limit))
     if not len(over):
         return None
     at = over[0]
-    indices = ", ".join(str(index) for index in np.unravel_index(at, wanted.shape))
-    entry = f" entry ({indices})" if wanted.ndim else ""
+    indices = ", ".join(str(index) for index in np.unravel_index(at, right.shape))
+    entry = f" entry ({indices})" if right.ndim else ""
     return (
-        f"{where}{entry} = {got.ravel()[at]:.6g}, but should be {wanted.ravel()[at]:.6g} "
+        f"{where}{entry} = {got.ravel()[at]:.6g}, but should be {right.ravel()[at]:.6g} "
         f"(gap {gap.ravel()[at]:.1e}, allowed {limit:.1e})"
     )
 
 
-def mismatch(call: Call, at: int, got: Arrays, wanted: Arrays) -> Wrong | None:
+def mismatch(call: Call, at: int, got: Arrays, right_results: Arrays) -> Wrong | None:
     """Wrong shapes or values of the results of one call."""
     where = place(call, at)
-    if len(got) != len(wanted):
-        message = f"{where} returns {_count(got)}, but should return {len(wanted)}"
+    if len(got) != len(right_results):
+        message = f"{where} returns {_count(got)}, but should return {len(right_results)}"
         return Wrong("shape", message)
-    names = [""] if len(wanted) == 1 else [f" result {k}" for k in range(len(wanted))]
+    names = [""] if len(right_results) == 1 else [f" result {k}" for k in range(len(right_results))]
     if call.observe == "gradient":
         names = ["", f" gradient by {next(iter(call.arguments))}"]
-    for name, mine, right in zip(names, got, wanted, strict=True):
+    for name, mine, right in zip(names, got, right_results, strict=True):
         if mine.shape != right.shape:
             message = f"{where}{name} has the shape {mine.shape}, but should have {right.shape}"
             return Wrong("shape", message)
@@ -93,11 +93,11 @@ def _count(arrays: Arrays) -> str:
 
 
 def parameter_difference(
-    where: str, got: np.ndarray, wanted: np.ndarray, limit: float
+    where: str, got: np.ndarray, right: np.ndarray, limit: float
 ) -> str | None:
     """The first of w and b, joined in both, that is further off than `limit`."""
-    weight = difference(f"{where} w", got[:-1], wanted[:-1], limit)
-    return weight or difference(f"{where} b", got[-1], wanted[-1], limit)
+    weight = difference(f"{where} w", got[:-1], right[:-1], limit)
+    return weight or difference(f"{where} b", got[-1], right[-1], limit)
 
 
 @dataclass(frozen=True)
@@ -112,23 +112,23 @@ class ByValue:
 
     def __call__(self, calls: Sequence[Call], replies: Sequence[Reply]) -> Wrong | None:
         """The first difference, named where it can be."""
-        found = [self._first(answer, calls, replies) for answer in self.right]
-        if None in found:
+        differences = [self._first(answer, calls, replies) for answer in self.right]
+        if None in differences:
             return None
-        told = next((w for w in found if w and w.fault == "value"), found[0])
-        assert told is not None
+        first = next((w for w in differences if w and w.fault == "value"), differences[0])
+        assert first is not None
         for fault, answers in self.wrong.items():
             if any(self._first(answer, calls, replies) is None for answer in answers):
-                return Wrong(fault, told.message)
-        return told
+                return Wrong(fault, first.message)
+        return first
 
     def _first(
         self, answer: Answer, calls: Sequence[Call], replies: Sequence[Reply]
     ) -> Wrong | None:
         for at, (call, reply) in enumerate(zip(calls, replies, strict=True)):
-            wanted = expected(answer, call)
-            got = parts_of(reply, len(wanted))
-            wrong = mismatch(call, at, got, wanted)
+            results = expected(answer, call)
+            got = parts_of(reply, len(results))
+            wrong = mismatch(call, at, got, results)
             if wrong:
                 return wrong
         return None
@@ -197,11 +197,11 @@ class Training:
     def ends(self, start: np.ndarray, recipe: Recipe = HALF, seed: int = 0) -> np.ndarray:
         """The parameters (epochs, d + 1) at the end of each epoch."""
         each = replace(self, epochs=1)
-        found = []
+        ends = []
         for epoch in range(self.epochs):
             start = each.end(start, recipe, seed + epoch)
-            found.append(start)
-        return np.stack(found)
+            ends.append(start)
+        return np.stack(ends)
 
     def loss(self, parameters: np.ndarray) -> float:
         """Mean of ½ squares on all data."""

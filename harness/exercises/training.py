@@ -64,28 +64,28 @@ def _ask_zero(generator: np.random.Generator) -> list[Call]:
 
 def _parameters(calls: Sequence[Call], replies: Sequence[Reply]) -> list[np.ndarray] | Wrong:
     """The parameters of every reply, or what is wrong with their shapes."""
-    found = []
+    parameter_sets = []
     for at, (call, reply) in enumerate(zip(calls, replies, strict=True)):
         d = call["features"].shape[1]
         parameters = joined(reply, d)
         if parameters is None:
             return unshaped(reply, place(call, at), d)
-        found.append(parameters)
-    return found
+        parameter_sets.append(parameters)
+    return parameter_sets
 
 
 def _judge_zero(calls: Sequence[Call], replies: Sequence[Reply]) -> Wrong | None:
-    found = _parameters(calls, replies)
-    if isinstance(found, Wrong):
-        return found
-    initial, path, end = found
+    parameter_sets = _parameters(calls, replies)
+    if isinstance(parameter_sets, Wrong):
+        return parameter_sets
+    initial, path, end = parameter_sets
     drawn = parameter_difference(place(calls[0], 0), initial, np.zeros_like(initial), 0.0)
     if drawn:
         return Wrong("not-zero", f"{drawn}: nothing was to be trained yet")
     training = Training.of(calls[1])
-    wanted = training.end(np.zeros_like(path))
-    limit = allowed(wanted, LONG_SUM)
-    message = parameter_difference(place(calls[1], 1), path, wanted, limit)
+    expected = training.end(np.zeros_like(path))
+    limit = allowed(expected, LONG_SUM)
+    message = parameter_difference(place(calls[1], 1), path, expected, limit)
     if message:
         return Wrong(_path_fault(training, path), message)
     best = Training.of(calls[2]).least_squares()
@@ -135,10 +135,10 @@ def _ask_large(generator: np.random.Generator) -> list[Call]:
 
 
 def _judge_large(calls: Sequence[Call], replies: Sequence[Reply]) -> Wrong | None:
-    found = _parameters(calls, replies)
-    if isinstance(found, Wrong):
-        return found
-    start, end = found
+    parameter_sets = _parameters(calls, replies)
+    if isinstance(parameter_sets, Wrong):
+        return parameter_sets
+    start, end = parameter_sets
     return _judge_start(place(calls[0], 0), start) or _judge_distance(calls[1], end)
 
 
@@ -175,12 +175,12 @@ def _judge_distance(call: Call, end: np.ndarray) -> Wrong | None:
 
 def _distances(training: Training, best: np.ndarray, recipe: Recipe) -> tuple[float, float]:
     """The least and largest distance that is left, over some runs of the engine."""
-    found = []
+    distances = []
     for seed in range(RUNS):
         start = _LARGE * np.random.default_rng(seed).standard_normal(len(best))
         start[-1] = 0.0
-        found.append(float(np.linalg.norm(training.end(start, recipe, seed) - best)))
-    return min(found), max(found)
+        distances.append(float(np.linalg.norm(training.end(start, recipe, seed) - best)))
+    return min(distances), max(distances)
 
 
 LARGE_INIT = Exercise(
@@ -264,8 +264,8 @@ def _judge_rates(calls: Sequence[Call], replies: Sequence[Reply]) -> Wrong | Non
             message = f"{place(call, at)} has the shape {got.shape}, but should have {shape}"
             return Wrong("shape", message)
     for at, (call, got) in enumerate(zip(calls[:-1], curves, strict=False)):
-        wanted = _curves(call)
-        seen = difference(place(call, at), got, wanted, allowed(wanted, LONG_SUM))
+        expected = _curves(call)
+        seen = difference(place(call, at), got, expected, allowed(expected, LONG_SUM))
         if seen:
             return Wrong(_curve_fault(calls[:-1], curves), seen)
     return _judge_minibatches(calls[-1], curves[-1], len(calls) - 1)
@@ -350,21 +350,21 @@ def _clean_fit(call: Call) -> np.ndarray:
 
 
 def _judge_outlier(calls: Sequence[Call], replies: Sequence[Reply]) -> Wrong | None:
-    found = _parameters(calls, replies)
-    if isinstance(found, Wrong):
-        return found
+    parameter_sets = _parameters(calls, replies)
+    if isinstance(parameter_sets, Wrong):
+        return parameter_sets
     messages = [
         parameter_difference(place(call, at), got, _clean_fit(call), _NEAR)
-        for at, (call, got) in enumerate(zip(calls, found, strict=True))
+        for at, (call, got) in enumerate(zip(calls, parameter_sets, strict=True))
     ]
-    told = next((message for message in messages if message), None)
-    if told is None:
+    first = next((message for message in messages if message), None)
+    if first is None:
         return None
-    if np.array_equal(found[0][:3], found[2][:3]):
-        return Wrong("constant", told)
+    if np.array_equal(parameter_sets[0][:3], parameter_sets[2][:3]):
+        return Wrong("constant", first)
     if messages[0]:
-        return Wrong("clean-fails", told)
-    return Wrong("pulled" if messages[1] else "several", told)
+        return Wrong("clean-fails", first)
+    return Wrong("pulled" if messages[1] else "several", first)
 
 
 OUTLIER = Exercise(
@@ -429,11 +429,11 @@ def _judge_malice(where: str, n: int, reply: Reply) -> Wrong | None:
         message = f"{where} ends {shuffled:.3g} above the best loss even when it is shuffled"
         return Wrong("diverges", f"{message}, but should be learned")
     stored = training.loss(training.end(start, _stored())) - best
-    wanted = max(_TIMES * shuffled, 1e-3 * spread)
-    if not stored < wanted:
+    limit = max(_TIMES * shuffled, 1e-3 * spread)
+    if not stored < limit:
         return None  # an overflow is harm as well
     message = f"{where} ends {stored:.3g} above the best loss in stored order, but should end"
-    return Wrong("no-harm", f"{message} {wanted:.3g} above it ({shuffled:.3g} when shuffled)")
+    return Wrong("no-harm", f"{message} {limit:.3g} above it ({shuffled:.3g} when shuffled)")
 
 
 def _is_table(shape: tuple[int, ...], n: int) -> bool:
