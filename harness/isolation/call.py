@@ -370,10 +370,10 @@ class _Call:
 def _oom_kills() -> int:
     """How often this kernel has ended a process for want of memory."""
     with suppress(OSError):
-        found = re.search(
+        match = re.search(
             r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text("ascii"), re.MULTILINE
         )
-        return int(found[1]) if found else 0
+        return int(match[1]) if match else 0
     return 0
 
 

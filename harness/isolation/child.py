@@ -66,7 +66,7 @@ def write_answer(work: Callable[[], Message], limits: Limits, reply: int, seal: 
     try:
         frame = b"R" + encode(_checked(work()))
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt too are told
-        frame = b"F" + _told(error, limits)
+        frame = b"F" + _reason(error, limits)
     with suppress(BaseException):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -85,18 +85,18 @@ def _checked(reply: object) -> Message:
     return reply
 
 
-def _told(error: BaseException, limits: Limits) -> bytes:
+def _reason(error: BaseException, limits: Limits) -> bytes:
     """Kind and sentence of what the entry raised."""
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or _NO_MEMORY.search(text):
-        told = f"memory needed more than {size(limits.memory_bytes)} of memory"
+        reason = f"memory needed more than {size(limits.memory_bytes)} of memory"
     elif isinstance(error, SystemExit):
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
-        told = f"exit ended itself with exit status {status} before answering (SystemExit)"
+        reason = f"exit ended itself with exit status {status} before answering (SystemExit)"
     elif isinstance(error, UnconfinedError):
-        told = f"crash was not run, because it could not be confined: {error}"
+        reason = f"crash was not run, because it could not be confined: {error}"
     elif isinstance(error, MalformedError):
-        told = f"malformed sent back what cannot be an answer: {error}"
+        reason = f"malformed sent back what cannot be an answer: {error}"
     else:
-        told = f"crash raised {text}"
-    return told.encode("utf-8", "replace")
+        reason = f"crash raised {text}"
+    return reason.encode("utf-8", "replace")

@@ -457,7 +457,7 @@ def _limit_memory(more: int) -> None:
 def _set_limit(kind: int, soft: int, hard: int | None = None) -> None:
     """Lower a limit of the kernel, never raise it."""
     ceiling = resource.getrlimit(kind)[1]
-    wanted = [soft, soft if hard is None else hard]
+    values = [soft, soft if hard is None else hard]
     if ceiling != resource.RLIM_INFINITY:
-        wanted = [min(value, ceiling) for value in wanted]
-    resource.setrlimit(kind, (wanted[0], wanted[1]))
+        values = [min(value, ceiling) for value in values]
+    resource.setrlimit(kind, (values[0], values[1]))

@@ -108,9 +108,9 @@ class _Slot:
         """What the warden says; EOFError or OSError where it is gone."""
         header = receive_header(self.wire)
         stdout, stderr, reply = (receive_body(self.wire, length) for length in header["sizes"])
-        told = header["failure"]
+        failure = header["failure"]
         return _outcome(
-            Failure(**told) if told else None,
+            Failure(**failure) if failure else None,
             reply,
             self.limits,
             readable_text(stdout),

@@ -77,8 +77,8 @@ def _prepare(settings: dict[str, Any]) -> tuple[Entry, Sandbox]:
 def _function(name: str) -> Callable[..., Any]:
     """The function that is called "module:function"."""
     module, _, function = name.partition(":")
-    found: Callable[..., Any] = getattr(import_module(module), function)
-    return found
+    loaded: Callable[..., Any] = getattr(import_module(module), function)
+    return loaded
 
 
 def _threads() -> list[str]:

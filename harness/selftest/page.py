@@ -133,10 +133,10 @@ def set_apart(proof: Proof) -> list[Trial]:
 
 def once_each(trials: Iterable[Trial]) -> list[Trial]:
     """The first trial of each file or form: other draws of the questions say the same."""
-    found: dict[tuple[str, str], Trial] = {}
+    first_trials: dict[tuple[str, str], Trial] = {}
     for trial in trials:
-        found.setdefault((trial.mistake, trial.name), trial)
-    return list(found.values())
+        first_trials.setdefault((trial.mistake, trial.name), trial)
+    return list(first_trials.values())
 
 
 def _markdown(heads: dict[str, str], rows: Iterable[dict[str, str]]) -> str:
@@ -181,8 +181,8 @@ def _elsewhere(proof: Proof) -> str:
 def _together(proof: Proof) -> str:
     """Which mistakes were named together, as far as it was tried."""
     pairs = sorted({" and ".join(sorted({*t.causes, *t.also})) for t in proof.trials if t.also})
-    found = "".join(f"- {pair}\n" for pair in pairs) or "none.\n"
-    return f"\nNamed together in any of the {len(proof.trials)} trials: {found}"
+    listed = "".join(f"- {pair}\n" for pair in pairs) or "none.\n"
+    return f"\nNamed together in any of the {len(proof.trials)} trials: {listed}"
 
 
 def _kinds(proof: Proof) -> str:

@@ -70,7 +70,7 @@ class Proof:
         """The totals, with the floors that they are held against."""
         trials, placed = self.trials, [t for t in self.trials if t.component is not None]
         alarms = sum(not variant.passed for variant in self.variants)
-        found = [
+        measures = [
             Measure("caught", sum(t.caught for t in trials), len(trials), 1.0),
             Measure("at the right stage", sum(t.stage for t in trials), len(trials), 1.0),
             Measure("named exactly", sum(t.exact for t in trials), len(trials), 0.95),
@@ -78,17 +78,17 @@ class Proof:
             Measure("false alarms", alarms, len(self.variants), most=0.0),
         ]
         if self.corpus is None:
-            return tuple(found)
+            return tuple(measures)
         right = sum(bool(t.component) for t in placed)
-        found.insert(1, Measure("in the right component", right, len(placed), 1.0))
+        measures.insert(1, Measure("in the right component", right, len(placed), 1.0))
         others = [t for t in trials if t.kind != "catalogue"]
         exact = sum(t.exact for t in others)
-        found.insert(4, Measure("of independent forms alone", exact, len(others), 0.95))
+        measures.insert(4, Measure("of independent forms alone", exact, len(others), 0.95))
         rows = [row for row in self.rows if row.mistake.pair in _ANSWERED]
         written = sum(row.independent >= INDEPENDENT for row in rows)
         files = sum(variant.kind != "catalogue" for variant in self.variants)
         return (
-            *found,
+            *measures,
             Measure(f"mistakes in {INDEPENDENT} independent forms", written, len(rows), 1.0),
             Measure(f"right files, of {VARIANTS} wanted", min(files, VARIANTS), VARIANTS, 1.0),
             *(_endured(self.ordeal) if self.ordeal else ()),
@@ -154,9 +154,9 @@ def _endured(ordeal: Ordeal) -> Iterator[Measure]:
         yield _as_stated("hostile or broken as stated", ordeal.hostile)
         yield Measure("forged verdicts", len(ordeal.forged), len(ordeal.hostile), most=0.0)
     killed = ordeal.killed
-    started = len(ordeal.learners) + len(ordeal.hostile) + killed.wanted
+    started = len(ordeal.learners) + len(ordeal.hostile) + killed.planned
     yield Measure("escaped processes", len(ordeal.escaped), started, most=0.0)
-    yield Measure("runs killed while judging", killed.kills, killed.wanted, 1.0)
+    yield Measure("runs killed while judging", killed.kills, killed.planned, 1.0)
     yield Measure("lost results", len(killed.lost), killed.results, most=0.0)
 
 
@@ -211,31 +211,31 @@ class Row:
 
 def _share(held: Iterable[bool]) -> str:
     """How many hold, of how many."""
-    found = list(held)
-    return f"{sum(found)}/{len(found)}" if found else "-"
+    checks = list(held)
+    return f"{sum(checks)}/{len(checks)}" if checks else "-"
 
 
 def prove(
     corpus: Path | None = None,
     seeds: int = SEEDS,
-    told: Told = lambda _: None,
+    progress: Told = lambda _: None,
     mistakes: Sequence[Mistake] | None = None,
 ) -> Proof:
-    """Try everything; `told` hears what is done next, `mistakes` are all where none are given.
+    """Try everything; `progress` hears what is done next, `mistakes` are all where none are given.
 
     `corpus` holds wrong/ID/*.py and valid/*.py, answers, and optimizers/ID/*.py and
     optimizers/right/*.py, whose classes `Optimizer(params, lr)` are run in this process. Raises
     InputError where it does not. What else it holds is tried by `endure` where all mistakes are.
     """
     started = time.perf_counter()
-    wanted = list(MISTAKES.values() if mistakes is None else mistakes)
+    chosen = list(MISTAKES.values() if mistakes is None else mistakes)
     with one_thread():
-        found = list(everything(wanted, corpus, seeds, told))
-        ordeal = endure(corpus, told) if corpus and mistakes is None else None
+        attempts = list(everything(chosen, corpus, seeds, progress))
+        ordeal = endure(corpus, progress) if corpus and mistakes is None else None
     return Proof(
-        mistakes=tuple(wanted),
-        trials=tuple(one for one in found if isinstance(one, Trial)),
-        variants=tuple(one for one in found if isinstance(one, Variant)),
+        mistakes=tuple(chosen),
+        trials=tuple(one for one in attempts if isinstance(one, Trial)),
+        variants=tuple(one for one in attempts if isinstance(one, Variant)),
         corpus=corpus.as_posix() if corpus else None,
         seeds=seeds,
         seconds=time.perf_counter() - started,

@@ -73,10 +73,10 @@ class Stated:
     kind: str = ""
 
     @property
-    def wanted(self) -> str:
+    def expected(self) -> str:
         """In words: "fail or error", "fail at sgd for sgd.ascends"."""
-        found = " or ".join(self.verdicts)
-        return _at(found, [(self.component, self.cause)] if self.component else [])
+        verdicts = " or ".join(self.verdicts)
+        return _at(verdicts, [(self.component, self.cause)] if self.component else [])
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Held:
     """A judged answer held against its manifest; `forged` is what passed and may not."""
 
     name: str
-    wanted: str
+    expected: str
     got: str
     as_stated: bool
     forged: tuple[str, ...] = ()
@@ -93,12 +93,12 @@ class Held:
     def message(self) -> str:
         """What is not as stated, in a line."""
         passed = f"; {', '.join(self.forged)} passed, but may not" if self.forged else ""
-        return f"{self.name} = {self.got}, but should be {self.wanted}{passed}"
+        return f"{self.name} = {self.got}, but should be {self.expected}{passed}"
 
 
 def _at(verdict: str, faults: Sequence[tuple[str | None, str | None]]) -> str:
-    told = " and ".join(f"{component} for {cause}" for component, cause in faults)
-    return f"{verdict} at {told}" if told else verdict
+    places = " and ".join(f"{component} for {cause}" for component, cause in faults)
+    return f"{verdict} at {places}" if places else verdict
 
 
 def stated(folder: Path) -> list[Stated]:
@@ -108,9 +108,9 @@ def stated(folder: Path) -> list[Stated]:
     """
     manifest = folder / "manifest.toml"
     try:
-        told = tomllib.loads(manifest.read_text("utf-8"))
-        answers = [(entry, Submission.of(folder / entry["path"])) for entry in told["answer"]]
-        answers += [(entry, _generated(entry)) for entry in told.get("generated", [])]
+        document = tomllib.loads(manifest.read_text("utf-8"))
+        answers = [(entry, Submission.of(folder / entry["path"])) for entry in document["answer"]]
+        answers += [(entry, _generated(entry)) for entry in document.get("generated", [])]
         return [_stated(f"{folder.name}/{entry['path']}", entry, made) for entry, made in answers]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{manifest} cannot be used: {error}; mend it.") from error
@@ -133,40 +133,40 @@ def _generated(entry: dict[str, Any]) -> Submission:
     return Submission(entry["path"], (head + line * (length // len(line) + 1))[:length])
 
 
-def held(wanted: Stated, checked: Checked) -> Held:
+def held(statement: Stated, checked: Checked) -> Held:
     """Hold an answer against what is stated of it."""
     failed = [one for one in checked.components if one.status in ("fail", "error", "skipped")]
     faults = [(one.name, one.cause["id"] if one.cause else None) for one in failed]
-    placed = wanted.component is None or faults == [(wanted.component, wanted.cause)]
+    placed = statement.component is None or faults == [(statement.component, statement.cause)]
     return Held(
-        wanted.name,
-        wanted.wanted,
+        statement.name,
+        statement.expected,
         _at(checked.verdict, faults),
-        as_stated=checked.verdict in wanted.verdicts and placed,
-        forged=tuple(_forged(wanted, checked)),
+        as_stated=checked.verdict in statement.verdicts and placed,
+        forged=tuple(_forged(statement, checked)),
     )
 
 
-def _forged(wanted: Stated, checked: Checked) -> Iterator[str]:
+def _forged(statement: Stated, checked: Checked) -> Iterator[str]:
     """What passed and may not: components that do not do their work, or the whole."""
-    if wanted.right is not None:
+    if statement.right is not None:
         passed = [one.name for one in checked.components if one.status == "pass"]
-        yield from (name for name in passed if name not in wanted.right)
-    if checked.verdict == "pass" and "pass" not in wanted.verdicts:
+        yield from (name for name in passed if name not in statement.right)
+    if checked.verdict == "pass" and "pass" not in statement.verdicts:
         yield "the whole"
 
 
-def judged(folder: Path, limits: Limits, told: Told = lambda _: None) -> tuple[Held, ...]:
+def judged(folder: Path, limits: Limits, progress: Told = lambda _: None) -> tuple[Held, ...]:
     """Every answer that the manifest of a folder speaks of, judged in a worker: those that start
     processes last, so that none of these has ended by itself when it is looked for.
     """
     every = sorted(stated(folder), key=lambda one: one.kind == "process")
-    found: dict[int, Held] = {}
+    held_by_place: dict[int, Held] = {}
     with Grader(seed=SEED, jobs=cores(), answers=len(every), limits=limits) as grader:
         for at, checked in grader.check_all(one.submission for one in every):
-            told(every[at].name)
-            found[at] = held(every[at], checked)
-    return tuple(found[at] for at in sorted(found))
+            progress(every[at].name)
+            held_by_place[at] = held(every[at], checked)
+    return tuple(held_by_place[at] for at in sorted(held_by_place))
 
 
 def cores() -> int:
@@ -247,13 +247,13 @@ class Undisturbed:
 class Killed:
     """What became of classes whose judge was killed.
 
-    `kills` of the `wanted` ones came on the way: after judging began, and before all was done.
+    `kills` of the `planned` ones came on the way: after judging began, and before all was done.
     `results` is how often a result was looked for again: each after every kill that followed it,
     and all at the end. `lost` says which were not there, there twice, judged again, or otherwise.
     """
 
     kills: int
-    wanted: int
+    planned: int
     results: int
     lost: tuple[str, ...]
 
@@ -275,18 +275,20 @@ class Siege:
             raise InputError(f"svb check printed no results of {self.answers}: {said[-500:]}")
         return Undisturbed(dict(printed), seconds)
 
-    def killed(self, wanted: int, undisturbed: Undisturbed, told: Told = lambda _: None) -> Killed:
+    def killed(
+        self, planned: int, undisturbed: Undisturbed, progress: Told = lambda _: None
+    ) -> Killed:
         """Kill so often, each time at a random moment of what is left to judge."""
-        chance, kills, results, lost = random.Random(wanted), 0, 0, list[str]()
-        for number in range(2 * wanted + 2):
-            if kills == wanted:
+        chance, kills, results, lost = random.Random(planned), 0, 0, list[str]()
+        for number in range(2 * planned + 2):
+            if kills == planned:
                 break
-            told(f"{kills} of {wanted} runs killed")
-            most = min(KILLS_A_CLASS, wanted - kills)
-            found = self._class(self.folder / f"class{number}", most, undisturbed, chance)
-            kills, results = kills + found.kills, results + found.results
-            lost += [line.removeprefix(f"{self.folder}/") for line in found.lost]
-        return Killed(kills, wanted, results, tuple(lost))
+            progress(f"{kills} of {planned} runs killed")
+            most = min(KILLS_A_CLASS, planned - kills)
+            class_result = self._class(self.folder / f"class{number}", most, undisturbed, chance)
+            kills, results = kills + class_result.kills, results + class_result.results
+            lost += [line.removeprefix(f"{self.folder}/") for line in class_result.lost]
+        return Killed(kills, planned, results, tuple(lost))
 
     def _class(
         self, out: Path, most: int, undisturbed: Undisturbed, chance: random.Random
@@ -378,12 +380,12 @@ def gone(before: Sequence[Row], now: Sequence[Row]) -> list[str]:
     return [f"{path} was lost or judged again" for path, row in before if (path, row) not in still]
 
 
-def otherwise(verdicts: Mapping[str, str], found: Sequence[tuple[str, str]]) -> list[str]:
+def otherwise(verdicts: Mapping[str, str], results: Sequence[tuple[str, str]]) -> list[str]:
     """How the results of a class differ from those that it has undisturbed."""
-    times, last = Counter(path for path, _ in found), dict(found)
-    told = [f"{path} is there {times[path]} times" for path in verdicts if times[path] != 1]
-    told += [f"{path} is no answer of the class" for path in last if path not in verdicts]
-    return told + [
+    times, last = Counter(path for path, _ in results), dict(results)
+    differences = [f"{path} is there {times[path]} times" for path in verdicts if times[path] != 1]
+    differences += [f"{path} is no answer of the class" for path in last if path not in verdicts]
+    return differences + [
         f"{path} = {last[path]}, but should be {verdict}"
         for path, verdict in verdicts.items()
         if last.get(path, verdict) != verdict
@@ -431,21 +433,23 @@ class Ordeal:
 
 
 def endure(
-    corpus: Path, told: Told = lambda _: None, kills: int = KILLS, command: Sequence[str] = SVB
+    corpus: Path, progress: Told = lambda _: None, kills: int = KILLS, command: Sequence[str] = SVB
 ) -> Ordeal:
     """Go through it all: learners/ and hostile/ where they have a manifest, and killed runs of a
     class from valid/ and wrong/ by `command`. InputError where a manifest is broken.
     """
-    found: dict[str, tuple[Held, ...]] = {"learners": (), "hostile": ()}
-    there = [name for name in found if (corpus / name / "manifest.toml").is_file()]
+    held_by_folder: dict[str, tuple[Held, ...]] = {"learners": (), "hostile": ()}
+    there = [name for name in held_by_folder if (corpus / name / "manifest.toml").is_file()]
     escaped: list[str] = []
     for name in there:
         with overseen() as left:
-            found[name] = judged(corpus / name, LIMITS[name], told)
+            held_by_folder[name] = judged(corpus / name, LIMITS[name], progress)
         escaped += left
     with overseen() as left, tempfile.TemporaryDirectory() as folder:
         siege = Siege(mixed(corpus, Path(folder, "answers")), Path(folder), command)
-        killed = siege.killed(kills, siege.undisturbed(), told)
+        killed = siege.killed(kills, siege.undisturbed(), progress)
     escaped += left
-    untried = tuple(f"{name}/manifest.toml" for name in found if name not in there)
-    return Ordeal(found["learners"], found["hostile"], tuple(escaped), killed, untried)
+    untried = tuple(f"{name}/manifest.toml" for name in held_by_folder if name not in there)
+    return Ordeal(
+        held_by_folder["learners"], held_by_folder["hostile"], tuple(escaped), killed, untried
+    )

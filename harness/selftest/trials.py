@@ -108,18 +108,18 @@ def one_thread() -> Iterator[None]:
 
 
 def everything(
-    mistakes: Sequence[Mistake], corpus: Path | None, seeds: int, told: Told
+    mistakes: Sequence[Mistake], corpus: Path | None, seeds: int, progress: Told
 ) -> Iterator[Trial | Variant]:
     """Try the catalogue's forms, both sides, and the files of a corpus where there is one."""
     for mistake in mistakes:
-        told(mistake.id)
+        progress(mistake.id)
         yield from _own_forms(mistake, seeds)
-    told("both sides")
+    progress("both sides")
     yield from _both_sides(mistakes, seeds)
     if corpus is not None:
         ids = [mistake.id for mistake in mistakes]
         yield from _optimizers(corpus, ids, seeds)
-        yield from _answers(corpus, ids, told)
+        yield from _answers(corpus, ids, progress)
 
 
 def folder(given: str | None) -> Path | None:
@@ -144,7 +144,7 @@ def _own_forms(mistake: Mistake, seeds: int) -> Iterator[Trial]:
                 continue
             made = partial(_made, written.make, right)
             for seed in range(seeds):
-                finding = _found(made, _part(mistake), reference, form, seed, rule)
+                finding = _finding(made, _part(mistake), reference, form, seed, rule)
                 name = f"{written.name} ({shown}, seed {seed})"
                 yield _trial(mistake.id, "catalogue", name, finding)
 
@@ -171,7 +171,7 @@ def _sides(pair: Pair, form: str, rule: UpdateRule) -> tuple[Recipe, Recipe]:
     )
 
 
-def _found(
+def _finding(
     made: Callable[[], Recipe],
     component: Component[Any],
     reference: Recipe,
@@ -236,7 +236,7 @@ def _right_side(
         if not component.questions(reference, form, 0, rule):  # the pair asks nothing of it
             continue
         for seed in range(seeds):
-            finding = _found(lambda: right, component, reference, form, seed, rule)
+            finding = _finding(lambda: right, component, reference, form, seed, rule)
             name = f"scratch {component.name_in(pair)} by {rule} ({shown}, seed {seed})"
             yield Variant("catalogue", name, finding.passed, _said(finding))
 
@@ -261,7 +261,7 @@ def _found_optimizer(path: Path, rule: UpdateRule, seed: int) -> Finding:
         optimizer = runpy.run_path(str(path))["Optimizer"]
         return replace(right, name=path.stem, optimizer=partial(ObjectSGD, optimizer))
 
-    return _found(made, OPTIMIZER, reference, "mse", seed, rule)
+    return _finding(made, OPTIMIZER, reference, "mse", seed, rule)
 
 
 def _rule(path: Path) -> UpdateRule:
@@ -284,7 +284,7 @@ def _files(folder: Path, ids: Sequence[str]) -> Iterator[tuple[str, Path]]:
             yield id_, path
 
 
-def _answers(corpus: Path, ids: Sequence[str], told: Told) -> Iterator[Trial | Variant]:
+def _answers(corpus: Path, ids: Sequence[str], progress: Told) -> Iterator[Trial | Variant]:
     """Answers, each judged as a learner's is, in a worker."""
     wrong = list(_files(corpus / "wrong", ids))
     right = [("", path) for path in sorted((corpus / "valid").glob("*"))]
@@ -295,7 +295,7 @@ def _answers(corpus: Path, ids: Sequence[str], told: Told) -> Iterator[Trial | V
         for at, checked in grader.check_all(Submission.of(path) for _, path in files):
             id_, path = files[at]
             name = path.relative_to(corpus).as_posix()
-            told(name)
+            progress(name)
             if id_:
                 yield _tried_answer(id_, name, path, checked)
             else:

@@ -135,7 +135,7 @@ def test_a_broken_judge_is_noticed(besieged, fault, words):
 def test_runs_that_ended_before_they_were_killed_do_not_count(besieged):
     """The control: there were none to kill on the way."""
     _, found = besieged("hurries", seconds=60.0)
-    assert (found.kills, found.wanted, found.lost) == (0, 3, ())
+    assert (found.kills, found.planned, found.lost) == (0, 3, ())
     assert missed(after(found)) == {"runs killed while judging"}
 
 
