@@ -177,25 +177,25 @@ def _validate(report: object, where: str) -> None:
     if not isinstance(report, dict):
         raise InputError(f"{where} holds no report: its JSON is not an object.")
     if report.get("schema") != SCHEMA:
-        found = one_line(json.dumps(report.get("schema"), default=str))[:60]
-        raise InputError(f'{where} has the schema {found}, but should have "{SCHEMA}".')
+        shown = one_line(json.dumps(report.get("schema"), default=str))[:60]
+        raise InputError(f'{where} has the schema {shown}, but should have "{SCHEMA}".')
     require(report, REPORT_KEYS, where)
     for i, case in enumerate(report["cases"]):
         require(case, CASE_KEYS, f"{where}: cases[{i}]")
     for verdict in [report["verdict"], *(case["verdict"] for case in report["cases"])]:
         if verdict not in GLYPHS:
-            known, found = ", ".join(GLYPHS), one_line(verdict)[:60]
-            raise InputError(f"{where} has the verdict {found!r}, but should have one of {known}.")
+            known, shown = ", ".join(GLYPHS), one_line(verdict)[:60]
+            raise InputError(f"{where} has the verdict {shown!r}, but should have one of {known}.")
 
 
-def require(found: object, keys: dict[str, type], where: str) -> None:
+def require(value: object, keys: dict[str, type], where: str) -> None:
     """Raises `InputError` unless the object has these keys, each of its kind."""
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise InputError(f"{where} should be an object.")
     for key, kind in keys.items():
-        if key not in found:
+        if key not in value:
             raise InputError(f"{where} lacks the key {key!r}.")
-        if not isinstance(found[key], kind):
+        if not isinstance(value[key], kind):
             noun = KINDS[kind]
             raise InputError(f"{where}: {key!r} should be {noun}.")
 
@@ -345,10 +345,10 @@ def summary_lines(report: Report) -> list[str]:
 def _finding_line(finding: dict[str, Any]) -> str:
     """A component at fault: the known mistake with its evidence, or what can be measured."""
     cause = as_dict(finding.get("cause"))
-    told = [f"{cause['id']}: {finding.get('what')} It {cause['evidence']}."] if cause else []
-    told += as_list(finding.get("also")) and [f"or {', '.join(as_list(finding.get('also')))}"]
-    told += as_list(finding.get("measured")) or ([] if cause else [str(finding.get("message"))])
-    return one_line(f"→ {finding.get('component')}: {'; '.join(map(str, told))}")
+    parts = [f"{cause['id']}: {finding.get('what')} It {cause['evidence']}."] if cause else []
+    parts += as_list(finding.get("also")) and [f"or {', '.join(as_list(finding.get('also')))}"]
+    parts += as_list(finding.get("measured")) or ([] if cause else [str(finding.get("message"))])
+    return one_line(f"→ {finding.get('component')}: {'; '.join(map(str, parts))}")
 
 
 def _table_row(case: dict[str, Any], varying: list[str], *, allowed: bool) -> list[Any]:

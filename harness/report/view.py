@@ -152,9 +152,9 @@ def _sentence(report: Report) -> str:
     return f"{total} case{'s' * (total != 1)}: {', '.join(said) or 'nothing was compared'}."
 
 
-def stage_texts(found: object, why: object = None) -> dict[str, str]:
+def stage_texts(stage_entry: object, why: object = None) -> dict[str, str]:
     """One stage as texts; a stage that was not judged says why."""
-    stage = as_dict(found)
+    stage = as_dict(stage_entry)
     first = stage.get("first_divergence")
     message = as_dict(first).get("message") or (json.dumps(first, default=str) if first else "")
     return {
@@ -242,10 +242,10 @@ def _epochs(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settings(case: dict[str, Any]) -> list[tuple[str, str]]:
-    found = as_dict(case.get("settings")).items()
+    settings = as_dict(case.get("settings")).items()
     return [
         (one_line(k).replace("_", " "), v if len(v) <= 60 else v[:59] + "…")
-        for k, v in texts_of(found)
+        for k, v in texts_of(settings)
     ]
 
 
@@ -283,14 +283,14 @@ def _case(case: dict[str, Any], index: int) -> dict[str, Any]:
 
 def _published(report: Report) -> dict[str, Any]:
     """The figures that others printed, beside the spread measured here."""
-    found = as_dict(report.get("published"))
+    published = as_dict(report.get("published"))
     rows = []
-    for row in map(as_dict, as_list(found.get("rows"))):
+    for row in map(as_dict, as_list(published.get("rows"))):
         texts = {key: _value(row.get(key)) for key in ("source", "quantity", "printed", "bound")}
         texts["median"] = gap_text(row.get("median"), 2)
         spread = f"{gap_text(row.get('low'), 2)} to {gap_text(row.get('high'), 2)}"
         rows.append(texts | {"spread": spread, "ok": row.get("ok")})
-    return {"rows": rows, "seeds": _value(found.get("seeds"))}
+    return {"rows": rows, "seeds": _value(published.get("seeds"))}
 
 
 def view_of(report: Report) -> dict[str, Any]:
@@ -343,15 +343,15 @@ def _parameter_plots(
     case: dict[str, Any], curve: dict[str, Any], sides: tuple[str, str]
 ) -> list[Plot]:
     """The path of each parameter on both sides, with the truth where it is known."""
-    found = as_dict(curve.get("parameters"))
-    names = [one_line(name) for name in as_list(found.get("names"))][: plot.HUES]
+    parameters = as_dict(curve.get("parameters"))
+    names = [one_line(name) for name in as_list(parameters.get("names"))][: plot.HUES]
     if not names:
         return []
     steps = numbers(curve.get("step"))
     truth = dict(_flat(as_dict(case.get("final")).get("truth") or {}))
     series = []
     for i, name in enumerate(names):
-        ours, theirs = (numbers(_get(found.get(side), i)) for side in ("subject", "reference"))
+        ours, theirs = (numbers(_get(parameters.get(side), i)) for side in ("subject", "reference"))
         series.append(Series(f"{name}, {sides[1]}", theirs, "thick", i, label=name[:10]))
         series.append(Series(f"{name}, {sides[0]}", ours, "thin", i))
         true = truth.get(name, truth.get(f"{name}[0]"))
@@ -369,8 +369,8 @@ def _parameter_plots(
 
 
 def _get(values: object, i: int) -> object:
-    found = as_list(values)
-    return found[i] if i < len(found) else None
+    items = as_list(values)
+    return items[i] if i < len(items) else None
 
 
 def _gap_plots(curve: dict[str, Any]) -> list[Plot]:
