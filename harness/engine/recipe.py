@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from harness.engine.case import Case, Data, UpdateRule
-from harness.engine.pieces import Optimizers
+from harness.engine.pieces import ObjectSGD, Optimizers
 
 if TYPE_CHECKING:
     from harness.engine.pair import Pair
@@ -177,9 +177,12 @@ class Recipe:
         return Side(self, case, data, observer or Unobserved(), lr or case.lr)
 
     def optimizer_for(self, rule: UpdateRule) -> Callable[[list[Tensor], float], Optimizer]:
-        """The piece that updates in a case with this rule."""
-        if isinstance(self.optimizer, Optimizers):
-            return replace(self.optimizer, rule=rule)
+        """The piece that updates in a case with this rule; a class of torch's is its own rule."""
+        kind: object = self.optimizer
+        if isinstance(kind, Optimizers):
+            return replace(kind, rule=rule)
+        if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer):
+            return partial(ObjectSGD, kind)
         return self.optimizer
 
     def is_bounded(self, piece: object) -> bool:

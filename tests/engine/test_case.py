@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.engine.case import DTYPES, UpdateRule
+from harness.engine.case import _ROWS, DTYPES, Data, UpdateRule
 from harness.errors import InputError
 from harness.pairs.catalogue import named
 from harness.pairs.linear import LinearCase
@@ -34,6 +34,31 @@ def test_data_is_drawn_without_the_global_generators():
     assert torch.equal(torch.get_rng_state(), states[2])
     other = dataclasses.replace(CASE, seed=1).data()
     assert not torch.equal(first.features, other.features)
+
+
+def test_the_fingerprint_tells_every_change():
+    """Of a value, of the order of rows, and of rows further apart than are looked at in one go."""
+    rows = 2 * _ROWS + 7
+    features = torch.arange(rows, dtype=torch.float32).reshape(-1, 1)
+    data = Data(features, torch.zeros(rows, 1), ())
+    before = data.fingerprint()
+    assert before == Data(features.clone(), data.labels.clone(), ()).fingerprint()
+    for first, second in ((0, 1), (3, _ROWS), (5, _ROWS + 5), (_ROWS + 1, rows - 1)):
+        order = torch.arange(rows)
+        order[[first, second]] = order[[second, first]]
+        assert Data(features[order], data.labels, ()).fingerprint() != before
+    changed = data.labels.clone()
+    changed[-1] = 1.0
+    assert Data(features, changed, ()).fingerprint() != before
+
+
+def test_blocks_hold_every_row_once():
+    """In order, and none larger than is looked at in one go."""
+    rows = _ROWS + 3
+    data = Data(torch.arange(rows).reshape(-1, 1), torch.arange(rows).reshape(-1, 1), ())
+    parts = data.blocks()
+    assert [len(X) for X, _ in parts] == [_ROWS, 3]
+    assert torch.equal(torch.cat([y for _, y in parts]), data.labels)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

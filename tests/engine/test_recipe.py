@@ -13,6 +13,7 @@ import torch
 import builtin
 import scratch
 from harness.engine.case import OPTIMIZERS, UpdateRule
+from harness.engine.comparison import compare
 from harness.engine.pieces import InputsFirst, ObjectSGD
 from harness.engine.recipe import Convention, Recipe, Unobserved
 from harness.engine.recorder import Recorder
@@ -47,6 +48,17 @@ def test_a_side_starts_from_the_initial_values(recipe, dtype):
     side.fit()
     assert not torch.equal(flat(side), torch.cat(data.initial))
     assert torch.equal(data.initial[0], case.data().initial[0])  # the data is not written to
+
+
+def test_an_optimizer_class_of_torch_is_a_piece():
+    """Its `step` takes no batch length, and needs no class of ours around it."""
+    subject = dataclasses.replace(BUILTIN["object"], optimizer=torch.optim.SGD)
+    data = CASE.data()
+    mine, theirs = subject.build(CASE, data), BUILTIN["object"].build(CASE, data)
+    mine.fit()
+    theirs.fit()
+    assert torch.equal(flat(mine), flat(theirs))
+    assert compare(subject, BUILTIN["object"], [CASE]).verdict == "identical"
 
 
 def test_two_sides_of_one_recipe_share_nothing(recipe):
