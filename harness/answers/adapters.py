@@ -59,7 +59,11 @@ class EachEpoch:
         """What the answer's iterator gives for one epoch."""
         features, labels = self.data
         return self.piece(
-            batch_size=self.batch_size, features=features, labels=labels, data=self.data
+            batch_size=self.batch_size,
+            features=features,
+            labels=labels,
+            data=self.data,
+            num_examples=len(features),
         )
 
     def __iter__(self) -> Iterator[Batch]:

@@ -24,6 +24,7 @@ from typing import Any
 from harness.answers import builtins_used, detect, object_form, top_level
 from harness.answers import component as pieces
 from harness.answers.builtins_used import Evidence
+from harness.answers.calls import as_called
 from harness.answers.classes import TRAINER, added_methods, methods_of, models
 from harness.answers.component import Piece
 from harness.answers.definitions import NAMED, Found, Uses, definitions, is_main_guard, is_stub
@@ -243,6 +244,11 @@ def _fill_in(answer: Answer, reading: _Reading, seen: Seen, states: dict[int, St
     """Find the pieces of an answer that has run, and its manner."""
     _find_classes(answer, reading.found, reading.statements)
     _find(answer, reading.found, reading.uses, reading.assigned, reading.mapped)
+    answer.pieces |= {
+        role: as_called(piece, reading.uses, seen.calls.get(role))
+        for role, piece in answer.pieces.items()
+        if not isinstance(piece.role, ClassRole)
+    }
     _find_trainer(answer, reading.found, reading.statements)
     _find_loop(answer, reading.statements, reading.uses, states)
     answer.manner = detect.manner_of(answer, seen)

@@ -52,6 +52,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         *("num_inputs", "n_inputs", "d", "num_features", "n_features", "in_features", "dim"),
         *("input_dim", "num_input", "n_in", "n", "p", "k", "inputs", "size", "num_feats"),
     ),
+    "num_examples": ("num_examples", "n_examples", "num_samples", "n_samples", "n", "N"),
     "sigma": ("sigma", "std", "stddev", "scale"),
 } | {kind: names for component in COMPONENTS for kind, names in component.handed_as.items()}
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from harness.answers import adapters, loop, object_form
 from harness.answers.adapters import EachEpoch
+from harness.answers.calls import Shown
 from harness.answers.component import Piece, codes
 from harness.answers.style import File, Manner
 from harness.answers.top_level import Loop
@@ -59,15 +60,6 @@ class Answer(File, Protocol):
         """Whether there is more than a stub of a component."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """The first call of a function while its file ran: what went in and came out."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    result: Any
-
-
 @dataclass
 class Seen:
     """Watches the functions of a file while it runs; `components` are the names to watch."""
@@ -105,7 +97,8 @@ def manner_of(answer: Answer, seen: Seen) -> Manner:
     """Find out what a file does; notes go to the answer, and its manner as far as it is known."""
     manner = _parameters(answer, seen)
     manner = replace(manner, numpy=_in_numpy(answer, seen))
-    manner = replace(manner, per_example=_per_example(answer, manner))
+    each = _per_example(answer, manner)
+    manner = replace(manner, per_example=next(iter(each.values()), None), per_example_of=each)
     divides, clears = _update(answer)
     manner = replace(manner, divides=divides, clears=clears, once=_once(answer, manner))
     flat_labels = answer.loop.flat_labels if answer.loop else manner.flat
@@ -176,8 +169,9 @@ def _is_mean(answer: Answer, component: str) -> bool:
         return manner.per_example is False or manner.averages
     if component == OPTIMIZER.name:
         return _update_gets_mean(manner, answer.pieces[OPTIMIZER.name])
+    per_example = manner.per_example_of.get(component, manner.per_example)
     # by the update, where the loss could not be tried
-    return manner.divides is False if manner.per_example is None else not manner.per_example
+    return manner.divides is False if per_example is None else not per_example
 
 
 def _update_gets_mean(manner: Manner, sgd: Piece) -> bool:
@@ -343,13 +337,16 @@ def _in_numpy(answer: Answer, seen: Seen) -> bool:
     return any(isinstance(v, np.ndarray) for v in (*shown.args, *shown.kwargs.values()))
 
 
-def _per_example(answer: Answer, manner: Manner) -> bool | None:
-    piece = _loss_piece(answer)
-    if piece is None:
-        return None
-    y_hat, y = torch.full((_ROWS, 1), 2.0, requires_grad=True), torch.ones(_ROWS, 1)
-    loss = _attempt(lambda: adapters.loss(piece, flat=manner.flat)(y_hat, y))
-    return loss.numel() > 1 if isinstance(loss, Tensor) else None
+def _per_example(answer: Answer, manner: Manner) -> dict[str, bool | None]:
+    """Whether each loss of the file, by its role, is one for each row; None where it raises."""
+    each: dict[str, bool | None] = {}
+    for role in LOSS.roles:
+        if answer.has(role.name):
+            piece = answer.pieces[role.name]
+            y_hat, y = torch.full((_ROWS, 1), 2.0, requires_grad=True), torch.ones(_ROWS, 1)
+            loss = _attempt(lambda: adapters.loss(piece, flat=manner.flat)(y_hat, y))  # noqa: B023
+            each[role.name] = loss.numel() > 1 if isinstance(loss, Tensor) else None
+    return each
 
 
 def _update(answer: Answer) -> tuple[bool | None, tuple[bool, bool]]:

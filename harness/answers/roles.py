@@ -34,10 +34,15 @@ _NEVER = ("main", "_main", "cli", "demo")  # run the file, whatever is in them
 
 
 def score(role: Role, found: Found, uses: Uses) -> int:
-    """How much speaks for a definition having a role; a likely name alone is not enough."""
+    """How much speaks for a definition having a role.
+
+    A name or a use makes a component: a body alone never does, and a likely name alone neither.
+    """
     name, body = _by_name(role, found.name), _by_body(role, found)
     use = 3 * (role in uses.of_name(found.name))
-    if found.name in _NEVER or (name < _ALIAS and not found.stub and body + use <= 0):
+    if found.name in _NEVER or not (name or use):
+        return -1
+    if name < _ALIAS and not found.stub and body + use <= 0:
         return -1
     return name + _by_signature(role, found) + body + use
 
@@ -86,7 +91,8 @@ def _measures(_: Loss, t: Traits) -> int:
 
 @_does.register
 def _updates(_: Optimizer, t: Traits) -> int:
-    return 4 * t.reads_grad - 12 * (t.differentiates or t.yields)
+    # one that only clears gradients computes nothing
+    return 4 * t.reads_grad - 12 * (t.differentiates or t.yields or not t.computes)
 
 
 @_does.register

@@ -5,6 +5,7 @@ Only the facts; `fitting` finds them out, and makes recipes that meet them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -35,12 +36,13 @@ class Manner:
     """What a file does throughout.
 
     `weight` is the shape of w: (d, 1), (d,) or (1, d). `flat` says that predictions of shape (m,)
-    fit the file's own loss. `per_example` tells a loss for each row from a mean, `divides` an
-    update that divides by the batch length, None where there is none to try; `clears` says which
-    gradients the update clears, w before b. `averages` says that the file's loop takes the mean of
-    a loss per example, and that its update does not divide; `returns` that the file uses what its
-    update returns; `once` that what `data_iter` gives can be gone through once. `flat_class` and
-    `class_mean` are the same for the model class.
+    fit the file's own loss. `per_example` tells a loss for each row from a mean, `per_example_of`
+    each of a file's losses by its role; `divides` an update that divides by the batch length, None
+    where there is none to try; `clears` says which gradients the update clears, w before b.
+    `averages` says that the file's loop takes the mean of a loss per example, and that its update
+    does not divide; `returns` that the file uses what its update returns; `once` that what
+    `data_iter` gives can be gone through once. `flat_class` and `class_mean` are the same for the
+    model class.
     """
 
     weight: Weight = "column"
@@ -49,6 +51,7 @@ class Manner:
     flat_labels: bool = False
     numpy: bool = False
     per_example: bool | None = None
+    per_example_of: Mapping[str, bool | None] = field(default_factory=dict)
     divides: bool | None = None
     clears: tuple[bool, bool] = (False, False)
     averages: bool = False

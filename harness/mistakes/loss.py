@@ -6,6 +6,7 @@ Every form is written in the base's convention: per example or its mean, with th
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -49,6 +50,18 @@ def _without_reshape(y_hat: Tensor, y: Tensor, convention: Convention) -> Tensor
 
 def _row_labels(y_hat: Tensor, y: Tensor, convention: Convention) -> Tensor:
     return _without_reshape(y_hat, y.reshape(1, -1), convention)
+
+
+def _summed_by_hand(wrong: _Wrong) -> Form:
+    """The same where the mean is written as a sum over the number of rows: m times as large."""
+
+    def piece(base: Recipe) -> Loss | None:
+        if base.convention.reduction != "mean":
+            return None
+        each = replace(base.convention, reduction="none")
+        return lambda y_hat, y: wrong(y_hat, y, each).sum() / len(y_hat)
+
+    return form(LOSS, "summed and divided by the rows", piece)
 
 
 def _summed(y_hat: Tensor, y: Tensor, convention: Convention) -> Tensor:
@@ -115,7 +128,10 @@ MISTAKES = (
         "numbers should it have for m examples?",
         fix="Give the labels the predictions' shape first: `y_hat - y.reshape(y_hat.shape)`.",
         tell="the loss has m² entries, or is their mean; training ends at the mean of the labels",
-        forms=(_form("subtracted as they are", _without_reshape),),
+        forms=(
+            _form("subtracted as they are", _without_reshape),
+            _summed_by_hand(_without_reshape),
+        ),
         where=FLAT_LABELS,
     ),
     _mistake(
@@ -127,7 +143,7 @@ MISTAKES = (
         "label?",
         fix="Make the labels a column like the predictions: `y.reshape(y_hat.shape)`.",
         tell="the loss has m² entries, or is their mean, for labels of any shape",
-        forms=(_form("reshaped to (1, m)", _row_labels),),
+        forms=(_form("reshaped to (1, m)", _row_labels), _summed_by_hand(_row_labels)),
     ),
     _mistake(
         id="loss.no-half",

@@ -65,7 +65,7 @@ class DataIterator(Component[Served]):
             ),
             r"batch|iter|loader",
             ("batch_size", "features", "labels"),
-            ("data",),
+            ("data", "num_examples"),
         ),
     )
     handed_as: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -21,7 +21,7 @@ class Model(SinglePiece):
                 *("linreg", "linear_reg", "linear_regression", "model", "net", "forward"),
                 *("predict", "linear", "linear_model", "lin_reg", "hypothesis"),
             ),
-            r"lin|model|predict|forward|net\b|regress",
+            r"lin(?:ear|reg|mod)|(?:^|_)lin(?:$|_)|model|predict|forward|net\b|regress",
             ("X", "w", "b"),
             ("params",),
         ),
