@@ -17,9 +17,10 @@ import sys
 import traceback
 import types
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
 from harness.answers import builtins_used, detect, object_form, top_level
 from harness.answers import component as pieces
@@ -27,7 +28,8 @@ from harness.answers.builtins_used import Evidence
 from harness.answers.calls import as_called
 from harness.answers.classes import TRAINER, added_methods, methods_of, models
 from harness.answers.component import Piece
-from harness.answers.definitions import NAMED, Found, Uses, definitions, is_main_guard, is_stub
+from harness.answers.course import Course, Step
+from harness.answers.definitions import NAMED, Found, Uses, definitions, is_stub
 from harness.answers.detect import Seen
 from harness.answers.roles import Assigned, assign
 from harness.answers.source import Source
@@ -45,11 +47,15 @@ MODULE = "answer"
 
 @dataclass(frozen=True)
 class Failure:
-    """What a statement of the file raised: the exception's name, its words, the learner's line."""
+    """What a statement of the file raised: the exception's name, its words, the learner's line.
+
+    `guarded` says that it only runs where the file is run as a program.
+    """
 
     type: str
     message: str
     line: int | None
+    guarded: bool = False
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Answer:
 
     `pieces` by component; those that are stubs have `stub`. `failures` in the order in which they
     happened, without those that only follow from another. `notes` tell what was not clear.
+    `reached` are names that meant something else when a component was used.
     """
 
     source: Source
@@ -70,6 +77,11 @@ class Answer:
     loop: Loop | None = None
     used: frozenset[str] = frozenset()
     methods: dict[str, dict[str, int]] = field(default_factory=dict)
+    reached: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def as_used(self, component: str) -> AbstractContextManager[object]:
+        """The names of the file as they were when a component was used."""
+        return patch.dict(self.namespace, self.reached.get(component.partition(".")[0], {}))
 
     def recipe(self, component: str, base: Recipe) -> Recipe:
         """The base with the one piece of this component replaced by the answer's own.
@@ -107,6 +119,10 @@ class Answer:
 
     def evidence(self, component: str) -> list[Evidence]:
         """The built-ins that a component uses although it should replace them."""
+        with self.as_used(component):
+            return self._evidence(component)
+
+    def _evidence(self, component: str) -> list[Evidence]:
         return builtins_used.evidence(self, component, self.loop.settings if self.loop else {})
 
     def parts(self, component: str) -> list[str]:
@@ -140,10 +156,12 @@ class _Run:
     failures: list[Failure] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     states: dict[int, State] = field(default_factory=dict)
+    made: dict[tuple[str, int], Any] = field(default_factory=dict)
     flags: int = 0
 
-    def statement(self, node: ast.stmt) -> None:
-        """Run one statement; what it raises is kept."""
+    def statement(self, step: Step) -> None:
+        """Run one statement; what it raises is kept, and what it has defined."""
+        node = step.node
         if isinstance(node, ast.For | ast.While | ast.With | ast.If | ast.Try):
             self.states[node.lineno] = State(node, self.namespace)
         module = ast.Module([node], [])
@@ -151,13 +169,17 @@ class _Run:
             code = compile(module, self.source.name, "exec", self.flags, dont_inherit=True)
             exec(code, self.namespace)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt as well
-            self._failed(error, node)
+            self._failed(error, step)
+        for defined in definitions([node]):
+            if defined.name in self.namespace:
+                self.made[defined.name, defined.line] = self.namespace[defined.name]
 
-    def _failed(self, error: BaseException, node: ast.stmt) -> None:
+    def _failed(self, error: BaseException, step: Step) -> None:
+        node = step.node
         lost = isinstance(error, NameError) and error.name in self.lost
         self.lost |= _bound(node) - self.namespace.keys()
         if not lost:
-            self.failures.append(failure(error, self.source))
+            self.failures.append(replace(failure(error, self.source), guarded=step.guarded))
 
 
 def failure(error: BaseException, source: Source) -> Failure:
@@ -195,14 +217,14 @@ def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> 
     seen = Seen({a.found.name: a.role.name for a in reading.assigned.values()})
     with _prepared(source, seed) as (namespace, finder):
         run = _Run(source, namespace, flags=_future(reading.statements))
-        for statement in reading.statements:
-            if not is_main_guard(statement):
-                run.statement(statement)
-                seen.watch(namespace)
-        seen.release(namespace)
+        for step in reading.steps:
+            run.statement(step)
+            seen.watch(namespace)
+        states = [state.reached for state in run.states.values()]
+        seen.release(namespace, run.made, *states, *seen.reached.values())
         notes = [*source.notes, *reading.notes]
         answer = Answer(source, {}, run.failures, [*finder.used], notes, namespace, Manner())
-        _fill_in(answer, reading, seen, run.states)
+        _fill_in(answer, reading, seen, run)
     return answer
 
 
@@ -216,7 +238,7 @@ def gathered(
     """
     reading = _Reading.of(source, roles)
     answer = Answer(source, {}, [], [], [*source.notes, *reading.notes], namespace, Manner())
-    _fill_in(answer, reading, Seen({}), {})
+    _fill_in(answer, reading, Seen({}), _Run(source, namespace))
     return answer
 
 
@@ -224,6 +246,7 @@ def gathered(
 class _Reading:
     """What the syntax of a file tells: its definitions and which of them is which component."""
 
+    steps: tuple[Step, ...]
     statements: list[ast.stmt]
     found: list[Found]
     uses: Uses
@@ -234,24 +257,45 @@ class _Reading:
     @classmethod
     def of(cls, source: Source, roles: dict[str, str] | None) -> _Reading:
         """Read it off a source; `roles` settles which name is which component."""
-        mapped, statements = dict(roles or {}), list(source.statements())
-        found = list(definitions(statements))
+        mapped, course = dict(roles or {}), Course.of(list(source.statements()))
+        statements = course.statements
+        found = [f for f in definitions(statements) if f.name not in course.inlined]
         uses = Uses.of(statements)
-        return cls(statements, found, uses, mapped, *assign(found, uses, mapped))
+        return cls(course.steps, statements, found, uses, mapped, *assign(found, uses, mapped))
 
 
-def _fill_in(answer: Answer, reading: _Reading, seen: Seen, states: dict[int, State]) -> None:
+def _fill_in(answer: Answer, reading: _Reading, seen: Seen, run: _Run) -> None:
     """Find the pieces of an answer that has run, and its manner."""
     _find_classes(answer, reading.found, reading.statements)
-    _find(answer, reading.found, reading.uses, reading.assigned, reading.mapped)
+    _find(answer, reading, run.made)
     answer.pieces |= {
         role: as_called(piece, reading.uses, seen.calls.get(role))
         for role, piece in answer.pieces.items()
         if not isinstance(piece.role, ClassRole)
     }
     _find_trainer(answer, reading.found, reading.statements)
-    _find_loop(answer, reading.statements, reading.uses, states)
+    _find_loop(answer, reading.statements, reading.uses, run.states)
+    answer.reached = _reached(answer, seen)
     answer.manner = detect.manner_of(answer, seen)
+
+
+def _reached(answer: Answer, seen: Seen) -> dict[str, dict[str, Any]]:
+    """By component, the names that meant something else when it was used than they do at the end.
+
+    The loop at the top level is used where it stands, a function where it is first called.
+    """
+    used = dict(seen.reached)
+    state = getattr(answer.pieces[LOOP.name].function, "state", None) if answer.loop else None
+    if isinstance(state, State):
+        used[LOOP.name] = state.reached
+    return {
+        component: {
+            name: value
+            for name, value in names.items()
+            if name not in answer.namespace or answer.namespace[name] is not value
+        }
+        for component, names in used.items()
+    }
 
 
 @contextmanager
@@ -361,19 +405,16 @@ def _find_grad_mode(answer: Answer, uses: Uses) -> None:
             answer.pieces[component] = replace(piece, no_grad=True)
 
 
-def _find(
-    answer: Answer,
-    found: Sequence[Found],
-    uses: Uses,
-    assigned: dict[str, Assigned],
-    mapped: dict[str, str],
-) -> None:
-    """Fill in the pieces of an answer that has run."""
-    namespace = answer.namespace
-    for component, given in assigned.items():
-        value = namespace.get(given.found.name)
+def _find(answer: Answer, reading: _Reading, made: dict[tuple[str, int], Any]) -> None:
+    """Fill in the pieces of an answer that has run.
+
+    A function is the object that its `def` made, whatever its name was given to further down.
+    """
+    namespace, found, mapped = answer.namespace, reading.found, reading.mapped
+    for component, given in reading.assigned.items():
+        value = made.get((given.found.name, given.found.line), namespace.get(given.found.name))
         if callable(value):
-            answer.pieces[component] = _piece(answer, component, given.found, value, uses)
+            answer.pieces[component] = _piece(answer, component, given.found, value, reading.uses)
     last = {f.name: f for f in found}
     for role in ROLES:
         component = role.name

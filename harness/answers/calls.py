@@ -45,7 +45,9 @@ def as_called(piece: Piece, uses: Uses, shown: Shown | None) -> Piece:
         for name, parameter in signature.parameters.items()
         if name in given and name not in known and parameter.default is parameter.empty
     }
-    return replace(_counted(piece, extra, given), constants=piece.constants | _plain(extra, given))
+    return replace(
+        _counted(piece, extra, given), constants={**piece.constants, **_plain(extra, given)}
+    )
 
 
 def _with_prediction(piece: Piece, names: list[str], uses: Uses, given: dict[str, Any]) -> Piece:

@@ -131,6 +131,7 @@ class Conductor:
             ),
             "sigma": 0.01,
             "num_examples": case.n,
+            "num_inputs": case.d,
         }
 
     def _once(self) -> bool:

@@ -287,7 +287,8 @@ class Uses:
             return
         for loss in self._calls_behind(node.func.value):
             self._seen(loss, LOSS)
-            given = [*enumerate(loss.args), *((k.arg or "", k.value) for k in loss.keywords)]
+            given: list[tuple[int | str, ast.expr]] = [*enumerate(loss.args)]
+            given += [(k.arg or "", k.value) for k in loss.keywords]
             for place, argument in given:
                 for call in self._calls_behind(argument):
                     self._seen(call, MODEL)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -59,12 +60,19 @@ class Answer(File, Protocol):
     def has(self, component: str) -> bool:
         """Whether there is more than a stub of a component."""
 
+    def as_used(self, component: str) -> AbstractContextManager[object]:
+        """The names of the file as they were when a component was used."""
+
 
 @dataclass
 class Seen:
-    """Watches the functions of a file while it runs; `components` are the names to watch."""
+    """Watches the functions of a file while it runs; `components` are the names to watch.
+
+    `reached` are all names as the first call of each found them.
+    """
 
     components: dict[str, str]
+    reached: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: dict[str, Shown] = field(default_factory=dict)
     spied: dict[int, Callable[..., Any]] = field(default_factory=dict)
 
@@ -73,19 +81,24 @@ class Seen:
         for name, component in self.components.items():
             value = namespace.get(name)
             if callable(value) and not isinstance(value, type) and id(value) not in self.spied:
-                spy = self._spy(component, value)
+                spy = self._spy(component, value, namespace)
                 self.spied[id(spy)] = value
                 namespace[name] = spy
 
-    def release(self, namespace: dict[str, Any]) -> None:
+    def release(self, *namespaces: dict[Any, Any]) -> None:
         """Put the functions themselves back under all names."""
-        for name, value in namespace.items():
-            if id(value) in self.spied:
-                namespace[name] = self.spied[id(value)]
+        for namespace in namespaces:
+            for name, value in namespace.items():
+                if id(value) in self.spied:
+                    namespace[name] = self.spied[id(value)]
 
-    def _spy(self, component: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _spy(
+        self, component: str, function: Callable[..., Any], namespace: dict[str, Any]
+    ) -> Callable[..., Any]:
         @functools.wraps(function)
         def spy(*args: Any, **kwargs: Any) -> Any:
+            if component not in self.reached:
+                self.reached[component] = dict(namespace)
             result = function(*args, **kwargs)
             self.calls.setdefault(component, Shown(args, kwargs, result))
             return result
@@ -132,13 +145,14 @@ def _with_loop(answer: Answer, manner: Manner) -> Manner:
         return manner
     base = SCRATCH["object" if manner.per_example is False else "functional"]
     piece, settings = answer.pieces[LOOP.name], answer.loop.settings if answer.loop else {}
-    habits = loop.habits(answer, piece, base, loop.trial(settings))
-    if habits is None:
-        return manner
-    if answer.loop:
-        settings.setdefault("batch_size", habits.rows)
-        if "num_epochs" not in settings:
-            settings["num_epochs"] = loop.epochs(answer, piece, base, loop.trial(settings))
+    with answer.as_used(LOOP.name):
+        habits = loop.habits(answer, piece, base, loop.trial(settings))
+        if habits is None:
+            return manner
+        if answer.loop:
+            settings.setdefault("batch_size", habits.rows)
+            if "num_epochs" not in settings:
+                settings["num_epochs"] = loop.epochs(answer, piece, base, loop.trial(settings))
     mean = habits.scale is not None and _near(habits.scale, 0.5, 1.0)
     undivided = "update" in habits.inlined or manner.divides is False or habits.length == 1
     averages = mean and manner.per_example is not False and undivided

@@ -1,7 +1,8 @@
 """Finds the training loop at the top level of a file, and makes a piece of it that runs again.
 
 The loop is compiled by itself. What it reads under global names, features, parameters, learning
-rate and so on, is set before it runs; what stands in it as a literal stays, and is told as `fixed`.
+rate and so on, is set before it runs, and so are numbers that stand in it: how many epochs, and
+rows and columns where they are too many to ask.
 """
 
 from __future__ import annotations
@@ -19,21 +20,27 @@ from torch import Tensor
 
 from harness.answers.arguments import KINDS
 from harness.answers.component import Piece
-from harness.answers.definitions import Traits, called_name, is_main_guard
+from harness.answers.definitions import Traits, called_name
 from harness.engine.components import LOOP, OPTIMIZER
 
 _GLOBAL = ("features", "labels", "w", "b", "params", "lr", "num_epochs", "batch_size")
 _PLAIN = (int, float, str, list, dict)
+_OWN = "__svb_"  # begins a name that stands for a number of the file
+# More than this is asked with less; a loop that has the number all over it is told the smaller one.
+_ASKED = {"num_examples": 2000, "num_inputs": 100}
 _COUNTS = ("n", "N", "num_examples", "n_examples", "num_samples", "n_samples")
 
 
 class State:
-    """The plain values that a statement may change, as they are before it has run.
+    """What a statement finds: every name as it is before it has run, plain values copied.
 
-    A counter, or a list of losses, has to be put back before a loop can run again.
+    A counter, or a list of losses, has to be put back before a loop can run again. A chapter
+    further down may give the names of a loop to something else: `reached` has them as the loop
+    found them.
     """
 
     def __init__(self, node: ast.stmt, namespace: dict[str, Any]) -> None:
+        self.reached = dict(namespace)
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & namespace.keys()
         plain = {n: v for n in names if isinstance(v := namespace[n], _PLAIN)}
         self.values: dict[str, tuple[Any, Any]] = {n: (v, copy.copy(v)) for n, v in plain.items()}
@@ -51,7 +58,10 @@ class State:
 
 
 class Script:
-    """A statement of a file as something to call; `names` are set by who calls it."""
+    """A statement of a file as something to call; `names` are set by who calls it.
+
+    `numbers` are names that stand for numbers of the file, where nobody sets them.
+    """
 
     def __init__(
         self,
@@ -60,16 +70,19 @@ class Script:
         namespace: dict[str, Any],
         state: State | None = None,
         names: Container[str] = (),
+        numbers: Mapping[str, Any] | None = None,
     ) -> None:
         module = ast.Module([node], [])
         self.__code__ = compile(module, filename, "exec", dont_inherit=True)
         self.__globals__ = namespace
-        self.state, self.names = state, names
+        self.state, self.names, self.numbers = state, names, dict(numbers or {})
 
     def __call__(self) -> None:
         """Run it in the namespace of the file."""
         if self.state:
             self.state.restore(self.__globals__, self.names)
+        for name, value in self.numbers.items():
+            self.__globals__.setdefault(name, value)
         exec(self.__code__, self.__globals__)  # noqa: S102 - in the child, as the rest of the file
 
 
@@ -77,14 +90,12 @@ class Script:
 class Loop:
     """A top-level loop: its piece, and the settings it ran with.
 
-    `settings` hold lr, batch_size, num_epochs, n and d as far as they are known; `fixed` names
-    those that stand in the loop as literals, so that a case has to have the same.
+    `settings` hold lr, batch_size, num_epochs, n and d as far as they are known.
     """
 
     piece: Piece
     line: int
     settings: dict[str, Any] = field(default_factory=dict)
-    fixed: tuple[str, ...] = ()
     flat_labels: bool = False
 
 
@@ -97,36 +108,47 @@ def find(
 ) -> Loop | None:
     """The loop of a file that trains by hand; None where there is none.
 
-    `states` are those before the statements had run, by the line that a statement begins at.
+    `states` are those before the statements had run, by the line that a statement begins at: a
+    loop is read with the names that it found.
     """
-    loops = [s for s in _loops(statements) if _trains(s, pieces, namespace)]
-    by_hand = (s for s in loops if not _has_optimizer(s, namespace))
-    node = next(by_hand, loops[0] if loops else None)
-    if node is None:
+    found: list[tuple[ast.stmt, State | None, dict[str, Any]]] = []
+    for statement in statements:
+        state = (states or {}).get(statement.lineno)
+        names = state.reached if state else namespace
+        found += [(s, state, names) for s in _loops([statement]) if _trains(s, pieces, names)]
+    by_hand = (entry for entry in found if not _has_optimizer(entry[0], entry[2]))
+    chosen = next(by_hand, found[0] if found else None)
+    if chosen is None:
         return None
-    within = next(s for s in statements if any(n is node for n in ast.walk(s)))
-    state = (states or {}).get(within.lineno)
-    reading = _Reading(node, pieces, namespace, state)
+    node, state, names = chosen
+    reading = _Reading(node, pieces, names, state)
     if reading.undefined():
         return None
-    piece = Piece(
-        LOOP.role,
-        f"the loop at line {node.lineno}",
-        Script(node, name, namespace, state, reading.names),
-        node.lineno,
-        arguments={},
-        names=reading.names,
-    )
-    return Loop(
-        piece, node.lineno, reading.settings(), tuple(sorted(reading.fixed)), reading.flat_labels()
-    )
+    settings, flat_labels = reading.settings(), reading.flat_labels()
+    node = reading.named(node)
+    script = Script(node, name, namespace, state, reading.names, reading.numbers)
+    words = f"the loop at line {node.lineno}"
+    piece = Piece(LOOP.role, words, script, node.lineno, arguments={}, names=reading.names)
+    return Loop(piece, node.lineno, settings, flat_labels)
+
+
+class _Renamed(ast.NodeTransformer):
+    """Puts names in the place of some numbers, known by where they stand."""
+
+    def __init__(self, places: Mapping[tuple[int, int], str]) -> None:
+        self.places = places
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        """The name that stands for a number."""
+        kind = self.places.get((node.lineno, node.col_offset))
+        return node if kind is None else ast.copy_location(ast.Name(_OWN + kind, ast.Load()), node)
 
 
 def _loops(statements: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     for statement in statements:
         if isinstance(statement, ast.For | ast.While | ast.With):
             yield statement
-        elif isinstance(statement, ast.If | ast.Try) and not is_main_guard(statement):
+        elif isinstance(statement, ast.If | ast.Try):
             for block in ("body", "orelse", "finalbody"):
                 yield from _loops(getattr(statement, block, []))
 
@@ -169,6 +191,8 @@ class _Reading:
         self.namespace, self.state = namespace, state
         self.names: dict[str, str] = {}
         self.fixed: dict[str, Any] = {}
+        self.literals: dict[str, list[ast.expr]] = {}
+        self.numbers: dict[str, Any] = {}
         loaded = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         self.stored = {n.id for n in loaded if isinstance(n.ctx, ast.Store)}
         self.loaded = {n.id for n in loaded if isinstance(n.ctx, ast.Load)}
@@ -188,6 +212,7 @@ class _Reading:
         self._one_batch(calls)
         if "lr" not in self.names.values():
             self._literal_rate(node)
+        self._numbers(node)
 
     def undefined(self) -> set[str]:
         """Names that the loop needs and that nothing has defined: it cannot run."""
@@ -225,6 +250,8 @@ class _Reading:
                 values = [v for a in arguments if isinstance(v := getattr(a, "value", None), int)]
                 if len(values) == len(arguments):
                     self.fixed.setdefault("num_epochs", len(range(*values)))
+                    if len(values) == 1 or values[0] == 0:
+                        self.literals.setdefault("num_epochs", [arguments[-1]])
                 else:
                     self._is(arguments[-1], "num_epochs")
 
@@ -236,6 +263,8 @@ class _Reading:
                 if isinstance(begun, int):
                     inclusive = isinstance(loop.test.ops[0], ast.LtE)
                     self.fixed.setdefault("num_epochs", most - begun + inclusive)
+                    if begun == 0 and not inclusive:
+                        self.literals.setdefault("num_epochs", [loop.test.comparators[0]])
 
     def _before(self, name: str) -> Any:
         """A plain value as the loop finds it, where that is known."""
@@ -298,6 +327,30 @@ class _Reading:
                     if 0 < part < whole and self._is_global(value.id, kind):
                         self.names[value.id] = kind
 
+    def _numbers(self, node: ast.stmt) -> None:
+        """Rows and columns that stand in the loop as numbers, where they are too many to ask."""
+        shape = getattr(self.value("features"), "shape", ())
+        sizes = dict(zip(("num_examples", "num_inputs"), map(int, shape), strict=False))
+        for kind, size in sizes.items():
+            if size <= _ASKED[kind]:
+                continue
+            numbers = [n for n in ast.walk(node) if isinstance(n, ast.Constant)]
+            if same := [n for n in numbers if _is_number(n.value, size)]:
+                self.literals[kind] = [*same]
+            for name in sorted(self.loaded & self.namespace.keys()):
+                if _is_number(self.namespace[name], size) and name not in self.stored:
+                    self.names.setdefault(name, kind)
+
+    def named(self, node: ast.stmt) -> ast.stmt:
+        """The loop with names in the place of the numbers that are to be set from outside."""
+        places = {(n.lineno, n.col_offset): kind for kind, ns in self.literals.items() for n in ns}
+        if not places:
+            return node
+        for kind, standing in self.literals.items():
+            self.names[_OWN + kind] = kind
+            self.numbers[_OWN + kind] = getattr(standing[0], "value", None)
+        return _Renamed(places).visit(copy.deepcopy(node))  # type: ignore[no-any-return]
+
     def value(self, kind: str) -> Any:
         """What a kind was when the file ran, None where nothing tells."""
         name = next((n for n, k in self.names.items() if k == kind), None)
@@ -340,6 +393,10 @@ def _bound(piece: Piece, call: ast.Call) -> dict[str, Any]:
         return inspect.signature(piece.function).bind(*call.args, **named).arguments
     except (TypeError, ValueError):
         return {}
+
+
+def _is_number(value: Any, number: int) -> bool:
+    return type(value) is int and value == number
 
 
 def _rows(value: Any) -> int:

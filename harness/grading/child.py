@@ -6,6 +6,7 @@ they are drawn again outside, where the replies are judged. Nothing here knows a
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -126,15 +127,11 @@ def asked(
         Convention(float(description["convention"]["factor"]), "mean" if mean else "none")
     )
     fit = Fit(**description["fit"])
-    for name, most in _LARGEST.items():
+    for name in _SETTINGS.values():
         value = getattr(fit, name)
-        if value is not None and not (isinstance(value, int | float) and 0 < value <= most):
+        if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
             raise ValueError(name)
     return base, target.component.questions(base.scratch, base.form, seed, fit=fit)
-
-
-# A loop with larger literals is not asked: its steps would take too long.
-_LARGEST = {"lr": 1e6, "epochs": 100, "batch_size": 10_000, "num_examples": 10_000, "width": 100}
 
 
 def _interview(message: Message, answer: Answer, target: Target, facts: dict[str, Any]) -> None:
@@ -145,8 +142,9 @@ def _interview(message: Message, answer: Answer, target: Target, facts: dict[str
     name, shift = target.name, facts.get("shift", 0)
     base, all_asked = asked(target, message.facts["answer"]["targets"][name], facts["seed"])
     for at, question in enumerate(all_asked):
-        subject = answer.recipe(name, base.scratch)
-        packed = pack(target.component.ask(subject, question, shift))
+        with answer.as_used(name):
+            subject = answer.recipe(name, base.scratch)
+            packed = pack(target.component.ask(subject, question, shift))
         message.facts["replies"].append({"target": name, "question": at, "facts": packed.facts})
         arrays = packed.arrays.items()
         message.arrays.update({f"{name}/{at}/{path}": array for path, array in arrays})

@@ -340,8 +340,11 @@ _NOT_THERE = ("FileNotFoundError", "PermissionError", "ModuleNotFoundError")
 
 
 def _counts(failure: dict[str, Any], kind: str) -> bool:
-    """Whether what a statement raised is an error of the file: a notebook's cell is tried again."""
-    return kind != "ipynb" or failure["type"] in _NOT_THERE
+    """Whether what a statement raised is an error of the file: a notebook's cell is tried again.
+
+    What runs only where a file is run as a program is no part of the answer.
+    """
+    return not failure["guarded"] and (kind != "ipynb" or failure["type"] in _NOT_THERE)
 
 
 def verdict_of(components: Sequence[Judged], error: dict[str, Any] | None = None) -> Verdict:

@@ -149,11 +149,16 @@ def test_failures_have_the_learners_line_and_hide_nothing():
     assert sorted(loaded.pieces) == ["linreg", "squared_loss"]
 
 
-def test_the_main_guard_does_not_run():
+def test_the_main_guard_runs_after_the_rest():
+    """What it raises is kept apart: it is no part of the answer."""
     loaded = answer(
-        "def linreg(X, w, b):\n    return X @ w + b\nif __name__ == '__main__':\n    1 / 0"
+        "if __name__ == '__main__':\n    1 / 0\n    seen = linreg\n"
+        "def linreg(X, w, b):\n    return X @ w + b"
     )
-    assert loaded.failures == []
+    assert [(f.type, f.line, f.guarded) for f in loaded.failures] == [
+        ("ZeroDivisionError", 2, True)
+    ]
+    assert loaded.namespace["seen"] is loaded.pieces["linreg"].function
 
 
 def test_stubs_are_missing():

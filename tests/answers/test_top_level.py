@@ -44,13 +44,12 @@ def test_what_the_loop_reads():
         "d": 3,
         "batch_size": 0,
     }
-    assert answer.loop.fixed == ()
 
 
 def test_it_runs_again_on_other_values():
     answer = loaded(HEAD + "lr = 0.1\nfor epoch in range(2):" + BODY)
     assert answer.loop is not None
-    assert answer.loop.fixed == ("num_epochs",)
+    assert answer.loop.settings["num_epochs"] == 2
     w = torch.ones(3, 1, requires_grad=True)
     answer.loop.piece(w=w, lr=0.0)
     assert w.flatten().tolist() == [1.0, 1.0, 1.0]
@@ -58,11 +57,33 @@ def test_it_runs_again_on_other_values():
     assert w.flatten().tolist() != [1.0, 1.0, 1.0]
 
 
+def test_numbers_of_the_loop_are_set_from_outside():
+    """How many epochs; and the rows, where they are more than are asked."""
+    text = (
+        HEAD.replace("40", "5000")
+        + "lr, served = 0.0, []\nfor epoch in range(7):\n    served.append(5000)"
+        + BODY
+    )
+    answer = loaded(text)
+    assert answer.loop is not None
+    assert (answer.loop.settings["num_epochs"], answer.loop.settings["n"]) == (7, 5000)
+    answer.loop.piece(num_epochs=2, num_examples=40)
+    assert answer.namespace["served"] == [40, 40]
+
+
+def test_few_rows_stay_as_they_are():
+    """The control: 40 may mean anything."""
+    text = HEAD + "lr, served = 0.0, []\nfor epoch in range(2):\n    served.append(40)" + BODY
+    answer = loaded(text)
+    assert answer.loop is not None
+    answer.loop.piece(num_examples=30)
+    assert answer.namespace["served"] == [40, 40]
+
+
 def test_a_learning_rate_without_a_name():
     answer = loaded(HEAD + "for epoch in range(2):" + BODY.replace("lr *", "0.05 *"))
     assert answer.loop is not None
     assert (answer.loop.settings["lr"], answer.loop.settings["batch_size"]) == (0.05, 8)
-    assert answer.loop.fixed == ("lr", "num_epochs")
 
 
 def test_features_by_any_name():
@@ -78,12 +99,11 @@ def test_features_by_any_name():
         HEAD + "for i in range(3):\n    print(features[i])",
         HEAD + "def train(features, labels, w, b, lr, num_epochs, batch_size):\n"
         "  for epoch in range(2):" + BODY.replace("\n", "\n  "),
-        HEAD + "if __name__ == '__main__':\n  for epoch in range(2):" + BODY.replace("\n", "\n  "),
         HEAD.replace("features, labels = ", "features, labels = absent, ")
         + "lr = 0.1\nfor epoch in range(2):"
         + BODY,
     ],
-    ids=["no training", "a function trains", "main guard", "data missing"],
+    ids=["no training", "a function trains", "data missing"],
 )
 def test_control_no_such_loop(text):
     assert loaded(text).loop is None

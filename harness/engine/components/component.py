@@ -10,6 +10,7 @@ Why a component is wrong is not decided here.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -88,16 +89,26 @@ class Fit:
         return tuple(map(self._case, cases[:1] if self.single else cases))
 
     def _case(self, case: Case) -> Case:
-        return replace(
-            case if self.width is None else case.pair.widened(case, self.width),
+        """A case with these settings, cut to as many steps as are enough to judge a loop by."""
+        width = None if self.width is None else min(self.width, WIDEST)
+        made = replace(
+            case if width is None else case.pair.widened(case, width),
             lr=self.lr or case.lr,
             epochs=self.epochs or case.epochs,
             batch_size=self.batch_size or case.batch_size,
             num_examples=self.num_examples or case.num_examples,
         )
+        size, rows = made.batch_size, made.n
+        if rows > MOST_ROWS or rows > size * MOST_BATCHES:  # the last batch stays as short
+            whole = max(1, min(MOST_ROWS // size, MOST_BATCHES))
+            rows = min(rows, MOST_ROWS if size > MOST_ROWS else whole * size + rows % size)
+        epochs = min(made.epochs, max(2, MOST_STEPS // math.ceil(rows / size)))
+        return replace(made, num_examples=rows, epochs=epochs)
 
 
 ANY_FIT = Fit()
+# Larger numbers of a file's own loop are cut: a step costs as much as some dozen bare ones.
+WIDEST, MOST_ROWS, MOST_BATCHES, MOST_STEPS = 100, 2000, 200, 400
 
 
 @dataclass(frozen=True)
