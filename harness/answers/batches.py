@@ -22,8 +22,8 @@ class Cuts(TorchFunctionMode):
     def __init__(self, conductor: Conductor) -> None:
         super().__init__()
         self.conductor = conductor
-        data = conductor.side.data
-        self.features, self.labels = data.features, conductor.values["labels"]
+        values = conductor.values
+        self.features, self.labels = values["features"], values["labels"]
         self.X: Tensor | None = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -35,7 +35,8 @@ class Cuts(TorchFunctionMode):
                 self.X = result
             elif args[0] is self.labels and self.X is not None and len(self.X) == len(result):
                 record = self.conductor.record
-                record.cuts = [*(record.cuts if self.conductor.pending else []), (self.X, result)]
+                cut = (self.X.reshape(len(self.X), -1), result)
+                record.cuts = [*(record.cuts if self.conductor.pending else []), cut]
                 self.X = None
         return result
 
@@ -101,4 +102,4 @@ class Loader:
                 return
             conductor.record.serve(batch, first=first)
             first = False
-            yield batch[0], conductor.labels(batch[1])
+            yield conductor.features(batch[0]), conductor.labels(batch[1])

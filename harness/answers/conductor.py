@@ -63,7 +63,7 @@ class Conductor:
         taken = {*(piece.arguments or {}).values(), *piece.names.values()}
         self.starts_itself = not {"w", "params"} & taken
         self.record = Record(self)
-        self.pending = False
+        self.pending = self.looking = False
         self.captured: list[Tensor | None] | None = None
         self.model = understudies.Model(self, self._names(), side.lr, self.passed)
         fakes = self._fakes()
@@ -108,10 +108,11 @@ class Conductor:
         """What the loop is called with, by kind."""
         case, data = self.side.case, self.side.data
         w, b = self.passed
+        features, labels = self.features(data.features), self.labels(data.labels)
         return {
-            "features": data.features,
-            "labels": self.labels(data.labels),
-            "data": (data.features, self.labels(data.labels)),
+            "features": features,
+            "labels": labels,
+            "data": (features, labels),
             "w": w,
             "b": b,
             "params": [w, b],
@@ -122,8 +123,8 @@ class Conductor:
             "loss": self.loss,
             "update": self.update,
             "batches": self.batches,
-            "X": data.features[: case.batch_size],
-            "y": self.labels(data.labels)[: case.batch_size],
+            "X": features[: case.batch_size],
+            "y": labels[: case.batch_size],
             "loader": Loader(self, once=self._once()),
             "model": self.model,
             "data_module": understudies.DataModule(
@@ -143,6 +144,10 @@ class Conductor:
     def labels(self, y: Tensor) -> Tensor:
         """Labels in the file's shape: (n,) where its own are."""
         return y.reshape(-1) if self.manner.flat_labels else y
+
+    def features(self, X: Tensor) -> Tensor:
+        """Features in the file's shape: (n,) where its only one is so."""
+        return X.reshape(-1) if self.manner.flat_features and X.shape[1] == 1 else X
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
@@ -365,6 +370,8 @@ class Conductor:
 
     def _grad(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def grad(outputs: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            if self.looking:  # a mode of torch finds the function by its name, which is patched
+                return original(outputs, inputs, *args, **kwargs)
             self._settle_between()
             found = original(outputs, inputs, *args, **kwargs)
             asked = [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -425,7 +432,7 @@ class Conductor:
         shadows = self.side.parameters()
         if all(
             torch.equal(n.reshape(-1), s.reshape(-1)) for n, s in zip(now, shadows, strict=True)
-        ):
+        ) and not self._stands_still(shadows):
             return
         if self.captured is None and not self.record.waits:  # no update: others to start from
             self.pending = False
@@ -434,6 +441,16 @@ class Conductor:
         self._set_gradients(self.captured)
         self.stepper.values = [value.clone() for value in now]
         self._step(self.side.recipe.convention.divisor(self.record.rows))
+
+    def _stands_still(self, leaves: Sequence[Tensor]) -> bool:
+        """Whether the gradients are too small for an update to move anything."""
+        if self.captured is None or not self.pending:
+            return False
+        pairs = [(p, g) for p, g in zip(leaves, self.captured, strict=True) if g is not None]
+        return bool(pairs) and all(
+            torch.equal((p - self.side.lr * g.reshape(p.shape)).detach(), p.detach())
+            for p, g in pairs
+        )
 
     def _step(self, length: int) -> None:
         """One update of the side, on what has been recorded since the last."""
@@ -460,7 +477,15 @@ class Conductor:
             return [None] * len(leaves)
         with torch.enable_grad():
             loss = self.side.recipe.loss(predicted(batch[0], *leaves), batch[1]).sum()
+            return self._gradients(loss, leaves)
+
+    def _gradients(self, loss: Tensor, leaves: list[Tensor]) -> Sequence[Tensor]:
+        """Gradients that are ours, not the loop's."""
+        self.looking = True
+        try:
             return gradients(loss, leaves)
+        finally:
+            self.looking = False
 
     def _measure(self, length: int) -> None:
         """How the first gradient compares to that of the mean squared error."""
@@ -470,12 +495,17 @@ class Conductor:
             return
         X, y = batch
         self.habits.rows, self.habits.length = len(X), length
+        told = {*(self.piece.arguments or {}).values(), *self.piece.names.values()}
+        whole = self.cuts_itself and len(X) == self.side.case.n
+        self.habits.whole = whole and not {"batch_size", "loader"} & told
         if "gradient" in self.habits.inlined:
             return
         with torch.enable_grad():
             error = predicted(X, *leaves) - y.reshape(-1, 1)
-            wanted = gradients(error.square().mean(), leaves)
-        mine, theirs = (torch.cat([g.double().reshape(-1) for g in gs]) for gs in (grads, wanted))
+            of_squares = self._gradients(error.square().mean(), leaves)
+        mine, theirs = (
+            torch.cat([g.double().reshape(-1) for g in gs]) for gs in (grads, of_squares)
+        )
         if float(theirs @ theirs) > 0:
             self.habits.scale = float(mine @ theirs / (theirs @ theirs))
 

@@ -35,7 +35,7 @@ class RightModel:
 
 def predicted(X: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Xw + b for w and b of any shape: X (m, d) -> (m, 1)."""
-    return X @ w.reshape(-1, 1) + b.reshape(-1)
+    return X.reshape(len(X), -1) @ w.reshape(-1, 1) + b.reshape(-1)
 
 
 class Stepper:

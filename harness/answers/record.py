@@ -98,9 +98,16 @@ class Record:
             return torch.cat([X for X, _ in self.cuts]), torch.cat([y for _, y in self.cuts])
         pairs = list(zip(self.forwards, (y for _, y in self.losses), strict=False))
         if not pairs:
-            return self.last
+            return self.last or self._whole()
         X, y = zip(*pairs, strict=True)
         return torch.cat(X), torch.cat(y)
+
+    def _whole(self) -> Batch | None:
+        """All rows as one batch, for a loop that takes none from them and calls no model."""
+        conductor = self.conductor
+        if MODEL in conductor.calls:
+            return None
+        return conductor.side.data.features, conductor.side.data.labels
 
     def _due(self) -> list[int]:
         """Which of the batches that wait belong to the step: all that have been asked for.

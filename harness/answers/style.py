@@ -22,13 +22,15 @@ class Habits:
     """What a loop was seen to do in its first step.
 
     `scale` is its gradient over that of the mean squared error of `rows`, `length` what the update
-    was told to divide by. `inlined` names what the loop does itself instead of calling a piece.
+    was told to divide by. `inlined` names what the loop does itself instead of calling a piece;
+    `whole` says that it takes all rows at once, and has no number of rows to take.
     """
 
     scale: float | None = None
     length: int = 1
     rows: int = 0
     inlined: set[str] = field(default_factory=set)
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,19 +38,20 @@ class Manner:
     """What a file does throughout.
 
     `weight` is the shape of w: (d, 1), (d,) or (1, d). `flat` says that predictions of shape (m,)
-    fit the file's own loss. `per_example` tells a loss for each row from a mean, `per_example_of`
-    each of a file's losses by its role; `divides` an update that divides by the batch length, None
-    where there is none to try; `clears` says which gradients the update clears, w before b.
-    `averages` says that the file's loop takes the mean of a loss per example, and that its update
-    does not divide; `returns` that the file uses what its update returns; `once` that what
-    `data_iter` gives can be gone through once. `flat_class` and `class_mean` are the same for the
-    model class.
+    fit the file's own loss, `flat_features` that its only feature has no axis. `per_example` tells
+    a loss for each row from a mean, `per_example_of` each of a file's losses by its role; `divides`
+    an update that divides by the batch length, None where there is none to try; `clears` says which
+    gradients the update clears, w before b. `averages` says that the file's loop takes the mean of
+    a loss per example, and that its update does not divide; `returns` that the file uses what its
+    update returns; `once` that what `data_iter` gives can be gone through once. `flat_class` and
+    `class_mean` are the same for the model class.
     """
 
     weight: Weight = "column"
     scalar_bias: bool = False
     flat: bool = False
     flat_labels: bool = False
+    flat_features: bool = False
     numpy: bool = False
     per_example: bool | None = None
     per_example_of: Mapping[str, bool | None] = field(default_factory=dict)

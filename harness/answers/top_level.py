@@ -97,6 +97,7 @@ class Loop:
     line: int
     settings: dict[str, Any] = field(default_factory=dict)
     flat_labels: bool = False
+    flat_features: bool = False
 
 
 def find(
@@ -124,12 +125,12 @@ def find(
     reading = _Reading(node, pieces, names, state)
     if reading.undefined():
         return None
-    settings, flat_labels = reading.settings(), reading.flat_labels()
+    settings, flat = reading.settings(), (reading.is_flat("labels"), reading.is_flat("features"))
     node = reading.named(node)
     script = Script(node, name, namespace, state, reading.names, reading.numbers)
     words = f"the loop at line {node.lineno}"
     piece = Piece(LOOP.role, words, script, node.lineno, arguments={}, names=reading.names)
-    return Loop(piece, node.lineno, settings, flat_labels)
+    return Loop(piece, node.lineno, settings, *flat)
 
 
 class _Renamed(ast.NodeTransformer):
@@ -361,8 +362,8 @@ class _Reading:
         found = {kind: self.value(kind) for kind in ("lr", "batch_size", "num_epochs")}
         known = {k: v for k, v in found.items() if isinstance(v, int | float)}
         shape = getattr(self.value("features"), "shape", ())
-        if len(shape) == 2:
-            known |= dict(zip(("n", "d"), map(int, shape), strict=True))
+        if len(shape) in (1, 2):
+            known |= {"n": int(shape[0]), "d": int(shape[-1]) if len(shape) == 2 else 1}
         return self._of_objects() | known
 
     def _of_objects(self) -> dict[str, Any]:
@@ -381,9 +382,9 @@ class _Reading:
             found |= {"batch_size": _rows(batches[0][0]), "n": sum(_rows(X) for X, _ in batches)}
         return {kind: value for kind, value in found.items() if value}
 
-    def flat_labels(self) -> bool:
-        """Whether the labels of the file are (n,)."""
-        return getattr(self.value("labels"), "ndim", 2) == 1
+    def is_flat(self, kind: str) -> bool:
+        """Whether the labels of the file, or its only feature, are (n,)."""
+        return getattr(self.value(kind), "ndim", 2) == 1
 
 
 def _bound(piece: Piece, call: ast.Call) -> dict[str, Any]:

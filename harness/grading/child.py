@@ -99,11 +99,12 @@ def _fit(answer: Answer) -> Fit:
     """What the answer's loop can be asked."""
     habits = answer.manner.habits
     cuts = habits is not None and "batch" in habits.inlined
+    whole = habits is not None and habits.whole
     if answer.loop is None:
-        return Fit(cuts=cuts)
+        return Fit(cuts=cuts, whole=whole)
     settings = answer.loop.settings
     own = {field: settings.get(name) for name, field in _SETTINGS.items()}
-    return Fit(**own, single=True, cuts=cuts)
+    return Fit(**own, single=True, cuts=cuts, whole=whole)
 
 
 _SETTINGS = {

@@ -73,7 +73,7 @@ class Fit:
     """The settings that a loop needs its questions to have; None where it takes what it is given.
 
     A loop at the top level of a file has its settings all over it: it is asked a `single` question.
-    `cuts` says that a loop cuts its batches itself.
+    `cuts` says that a loop cuts its batches itself, `whole` that it takes all rows as one.
     """
 
     lr: float | None = None
@@ -83,6 +83,7 @@ class Fit:
     width: int | None = None
     single: bool = False
     cuts: bool = False
+    whole: bool = False
 
     def cases(self, cases: Sequence[Case]) -> tuple[Case, ...]:
         """The cases as such a loop can be asked them."""
@@ -98,12 +99,14 @@ class Fit:
             batch_size=self.batch_size or case.batch_size,
             num_examples=self.num_examples or case.num_examples,
         )
-        size, rows = made.batch_size, made.n
+        size, rows = made.n if self.whole else made.batch_size, made.n
         if rows > MOST_ROWS or rows > size * MOST_BATCHES:  # the last batch stays as short
             whole = max(1, min(MOST_ROWS // size, MOST_BATCHES))
             rows = min(rows, MOST_ROWS if size > MOST_ROWS else whole * size + rows % size)
         epochs = min(made.epochs, max(2, MOST_STEPS // math.ceil(rows / size)))
-        return replace(made, num_examples=rows, epochs=epochs)
+        return replace(
+            made, num_examples=rows, epochs=epochs, batch_size=rows if self.whole else size
+        )
 
 
 ANY_FIT = Fit()
