@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
-from harness.answers import builtins_used, detect, object_form, top_level
+from harness.answers import builtins_used, detect, object_form, own_run, top_level
 from harness.answers import component as pieces
 from harness.answers.builtins_used import Evidence
 from harness.answers.calls import as_called
@@ -31,6 +31,7 @@ from harness.answers.component import Piece
 from harness.answers.course import Course, Step
 from harness.answers.definitions import NAMED, Found, Uses, definitions, is_stub
 from harness.answers.detect import Seen
+from harness.answers.own_run import Losses, Sign
 from harness.answers.roles import Assigned, assign
 from harness.answers.source import Source
 from harness.answers.stubs import d2l, stand_ins
@@ -64,7 +65,8 @@ class Answer:
 
     `pieces` by component; those that are stubs have `stub`. `failures` in the order in which they
     happened, without those that only follow from another. `notes` tell what was not clear.
-    `reached` are names that meant something else when a component was used.
+    `reached` are names that meant something else when a component was used; `signs` are what the
+    file's own run shows.
     """
 
     source: Source
@@ -78,6 +80,7 @@ class Answer:
     used: frozenset[str] = frozenset()
     methods: dict[str, dict[str, int]] = field(default_factory=dict)
     reached: dict[str, dict[str, Any]] = field(default_factory=dict)
+    signs: list[Sign] = field(default_factory=list)
 
     def as_used(self, component: str) -> AbstractContextManager[object]:
         """The names of the file as they were when a component was used."""
@@ -217,15 +220,25 @@ def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> 
     seen = Seen({a.found.name: a.role.name for a in reading.assigned.values()})
     with _prepared(source, seed) as (namespace, finder):
         run = _Run(source, namespace, flags=_future(reading.statements))
+        losses = Losses(source.name)
         for step in reading.steps:
-            run.statement(step)
+            with losses.watched():
+                run.statement(step)
             seen.watch(namespace)
         states = [state.reached for state in run.states.values()]
         seen.release(namespace, run.made, *states, *seen.reached.values())
         notes = [*source.notes, *reading.notes]
         answer = Answer(source, {}, run.failures, [*finder.used], notes, namespace, Manner())
         _fill_in(answer, reading, seen, run)
+        answer.signs = [*losses.signs(), *_signs_of_loop(answer)]
     return answer
+
+
+def _signs_of_loop(answer: Answer) -> Iterator[Sign]:
+    if answer.loop:
+        names = {**answer.namespace, **answer.reached.get(LOOP.name, {})}
+        piece, settings = answer.loop.piece, answer.loop.settings
+        yield from own_run.of_loop(piece, names, settings, answer.manner.habits)
 
 
 def gathered(
@@ -353,7 +366,8 @@ def _find_trainer(answer: Answer, found: Sequence[Found], statements: Sequence[a
     added = added_methods(statements)
     chosen = models(found, added)
     own, line = None, 0
-    if trainer := chosen.get(TRAINER.name):
+    trainer = chosen.get(TRAINER.name)
+    if trainer and not _is_unwritten(trainer):
         own, line = answer.namespace.get(trainer.name), trainer.line
     for name, methods in added.items():
         if name.endswith("Trainer") and {"fit_epoch", "fit"} & methods.keys():
@@ -366,6 +380,12 @@ def _find_trainer(answer: Answer, found: Sequence[Found], statements: Sequence[a
     answer.pieces[LOOP.name] = Piece(
         LOOP.role, own.__name__, fit, line, arguments=object_form.FIT_ARGUMENTS
     )
+
+
+def _is_unwritten(trainer: Found) -> bool:
+    """Whether what trains is not there yet."""
+    trains = [node for name, node in trainer.methods.items() if name.startswith("fit")]
+    return bool(trains) and all(map(is_stub, trains))
 
 
 def _find_loop(

@@ -11,6 +11,7 @@ import ast
 import builtins
 import copy
 import inspect
+import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -363,7 +364,7 @@ class _Reading:
         known = {k: v for k, v in found.items() if isinstance(v, int | float)}
         shape = getattr(self.value("features"), "shape", ())
         if len(shape) in (1, 2):
-            known |= {"n": int(shape[0]), "d": int(shape[-1]) if len(shape) == 2 else 1}
+            known |= {"n": len(self.value("features")), "d": math.prod(shape[1:])}
         return self._of_objects() | known
 
     def _of_objects(self) -> dict[str, Any]:

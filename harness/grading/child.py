@@ -27,6 +27,7 @@ from harness.isolation.payload import Payload
 from harness.pairs.linear import footing
 
 _PLAIN = Convention(0.5, "none")
+MOST_SIGNS = 12
 
 
 def respond(request: Message) -> Message:
@@ -80,6 +81,7 @@ def described(answer: Answer, targets: list[Target]) -> dict[str, Any]:
         "targets": {target.name: _described(answer, target) for target in targets},
         "failures": [asdict(failure) for failure in answer.failures],
         "kind": answer.source.kind,
+        "signs": [asdict(sign) for sign in answer.signs[:MOST_SIGNS]],
         "stand_ins": answer.stand_ins,
         "notes": answer.notes,
     }
@@ -91,6 +93,7 @@ def _described(answer: Answer, target: Target) -> dict[str, Any]:
         "broken": None,
         "convention": asdict(answer.convention(target.name) or _PLAIN),
         "fit": asdict(_fit(answer)) if target.component is LOOP else {},
+        "flat_labels": answer.manner.flat_labels,
         "evidence": [asdict(use) for use in answer.evidence(target.role.name)],
     }
 

@@ -180,13 +180,20 @@ class Record:
         from harness.grading.result import Checked, Judged
 
         values = json.loads(text)
-        checked = values["checked"]
-        components = tuple(Judged(**component) for component in checked["components"])
-        notes = tuple(checked["notes"])
-        values["checked"] = Checked(**{**checked, "components": components, "notes": notes})
+        checked = _listed(values["checked"])
+        components = tuple(Judged(**_listed(each)) for each in checked["components"])
+        values["checked"] = Checked(**{**checked, "components": components})
         values["code"] = tuple(values["code"])
         values["cells"] = tuple((number, first) for number, first in values["cells"])
         return cls(**values)
+
+
+def _listed(values: dict[str, Any]) -> dict[str, Any]:
+    """What an answer and a component both have, as it is held."""
+    from harness.grading.result import Warned
+
+    warnings = tuple(Warned(**warning) for warning in values["warnings"])
+    return {**values, "warnings": warnings, "notes": tuple(values["notes"])}
 
 
 def _recorded(entry: Entry, content: bytes, checked: Checked, seed: int) -> Record:

@@ -35,10 +35,18 @@ from harness.errors import InputError
 from harness.exercises import catalogue
 from harness.exercises.exercise import CALLS, PACKER, REPLIES
 from harness.grading import warmup
-from harness.grading.child import asked, opened
+from harness.grading.child import MOST_SIGNS, asked, opened
 from harness.grading.replies import unpack
-from harness.grading.result import Checked, Judged, Status, Verdict
-from harness.grading.words import advice_on, described, not_from_scratch, of_exercise, of_raised
+from harness.grading.result import Checked, Judged, Status, Verdict, Warned
+from harness.grading.words import (
+    advice_on,
+    beside_a_right_part,
+    described,
+    not_from_scratch,
+    of_exercise,
+    of_raised,
+    warned,
+)
 from harness.isolation.codec import MalformedError, Message
 from harness.isolation.confine import Limits
 from harness.isolation.payload import Packer, Payload
@@ -210,6 +218,7 @@ class _Judge:
             _error(components, error),
             components,
             notes=tuple(map(str, (*stand_ins, *answer["notes"], *others))),
+            warnings=tuple(warned(sign) for sign in answer["signs"][:MOST_SIGNS]),
         )
 
     def _where(self, line: object) -> str:
@@ -244,24 +253,38 @@ class _Judge:
         if not target.part:
             return component
         message = f"in {target.part}: {component.message}"
-        return replace(component, message=message, part=target.part)
+        warnings = tuple(self._not_reshaped(target, description, finding, line))
+        return replace(component, message=message, part=target.part, warnings=warnings)
+
+    def _not_reshaped(
+        self, target: Target, description: dict[str, Any], finding: Finding, line: int
+    ) -> Iterator[Warned]:
+        """A method that is right for labels as its data module serves them, and for no others."""
+        base, put = asked(target, description, self.seed)
+        if finding.passed and len(_as_served(target, description, put)) < len(put):
+            other = self._judged_once(target, base, put, range(len(put)))
+            if not other.passed and other.cause:
+                yield Warned(line, beside_a_right_part(other.cause))
 
     def _finding(self, target: Target, description: dict[str, Any]) -> Finding:
         base, put = asked(target, description, self.seed)
         if target.component is not DATA_ITERATOR:
-            return self._judged_once(target, base, put)
+            return self._judged_once(target, base, put, _as_served(target, description, put))
         replies = _replies(self._payloads, target, put)
         finding = find(DATA_ITERATOR, replies, base.scratch, base.builtin)
         if finding.cause and finding.cause.also:
             return self._asked_afresh(finding, target, replies, base)
         return finding
 
-    def _judged_once(self, target: Target, base: Sides, put: tuple[Question, ...]) -> Finding:
-        """What replies come to: of a class, many are the same to the bit, and judged once."""
-        digests = [self._payloads[target.name, at].digest for at in range(len(put))]
-        key = (target.component, base.form, put, *digests)
+    def _judged_once(
+        self, target: Target, base: Sides, put: tuple[Question, ...], places: Sequence[int]
+    ) -> Finding:
+        """What some replies come to: of a class, many are the same to the bit, and judged once."""
+        digests = [self._payloads[target.name, at].digest for at in places]
+        key = (target.component, base.form, *(put[at] for at in places), *digests)
         if key not in _FOUND:
-            replies = _replies(self._payloads, target, put)
+            every = _replies(self._payloads, target, put)
+            replies = [every[at] for at in places]
             if len(_FOUND) == _KEPT:
                 del _FOUND[next(iter(_FOUND))]  # the oldest
             _FOUND[key] = find(target.component, replies, base.scratch, base.builtin)
@@ -285,6 +308,18 @@ class _Judge:
             return finding
         others = _replies(opened(message), target, [question for question, _ in replies])
         return find(DATA_ITERATOR, afresh(replies, others), base.scratch, base.builtin)
+
+
+def _as_served(
+    target: Target, description: dict[str, Any], put: tuple[Question, ...]
+) -> tuple[int, ...]:
+    """Which questions a part must answer: a method those with labels as its data module has them.
+
+    Labels without an axis are for files whose own are so; elsewhere they bring out a warning.
+    """
+    columns = tuple(k for k, q in enumerate(put) if q.case.pair.shapes(q.case).labels)
+    plain = not target.part or description["flat_labels"] or not columns
+    return tuple(range(len(put))) if plain else columns
 
 
 _FOUND: dict[tuple[object, ...], Finding] = {}

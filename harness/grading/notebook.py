@@ -336,7 +336,14 @@ def _reply(answer: Answer, target: Target, files: dict[str, str], seed: int) -> 
 def _joined(replies: list[Message | None]) -> Message:
     """Replies of one answer as one, by way of bytes, just as they come from a worker."""
     facts: dict[str, Any] = {
-        "answer": {"targets": {}, "stubs": [], "failures": [], "stand_ins": [], "notes": []},
+        "answer": {
+            "targets": {},
+            "stubs": [],
+            "failures": [],
+            "stand_ins": [],
+            "notes": [],
+            "signs": [],
+        },
         "replies": [],
     }
     arrays: dict[str, Any] = {}

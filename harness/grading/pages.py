@@ -28,6 +28,7 @@ from harness.grading.terminal import (
     helps_of,
     in_short,
     sentence,
+    warning_texts,
 )
 from harness.report.files import templates
 from harness.report.view import one_line
@@ -112,6 +113,7 @@ def _answer(record: Record, roll: Roll) -> dict[str, Any]:
         "error": [line.text for line in error_lines_of(record)],
         "error_line": (checked.error or {}).get("line"),
         "components": [_component(record, c, roll.hints) for c in checked.components],
+        "warnings": warning_texts(record),
         "notes": [said(note) for note in checked.notes],
         "seconds": f"{checked.seconds:.2f}",
         "seed": record.seed,

@@ -5,7 +5,7 @@ The plain values of `svb.check/1`; how they are laid out is the report's affair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal["pass", "fail", "error", "inconclusive"]
@@ -18,6 +18,14 @@ VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "inconclusive")
 
 
 HINTS = (0, 1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something beside the verdict that the learner should look at, and its line where known."""
+
+    line: int | None
+    message: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Judged:
     stages: list[str] = field(default_factory=list)
     also: list[str] = field(default_factory=list)
     raised: str = ""
+    warnings: tuple[Warned, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self, hints: int = 1) -> dict[str, Any]:
         """As in `svb.check/1`; `hints` says how much is given away, 0 to 3."""
@@ -57,6 +67,8 @@ class Judged:
             "line": self.line,
             "message": self.message,
             "hint": self.help(hints),
+            "warnings": [asdict(warning) for warning in self.warnings],
+            "notes": list(self.notes),
         }
 
     @property
@@ -71,13 +83,20 @@ class Judged:
 
 @dataclass(frozen=True)
 class Checked:
-    """One answer, judged."""
+    """One answer, judged.
+
+    `chapter` is what the file is taken for where it is no linear regression, `framework` what it is
+    written in where that is not torch.
+    """
 
     path: str
     verdict: Verdict
     error: dict[str, Any] | None = None
     components: tuple[Judged, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    chapter: str | None = None
+    framework: str | None = None
     seconds: float = 0.0
     output: str = ""
 
@@ -88,7 +107,10 @@ class Checked:
             "verdict": self.verdict,
             "error": self.error,
             "components": [component.to_dict(hints) for component in self.components],
+            "warnings": [asdict(warning) for warning in self.warnings],
             "notes": list(self.notes),
+            "chapter": self.chapter,
+            "framework": self.framework,
             "seconds": round(self.seconds, 3),
         }
 

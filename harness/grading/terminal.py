@@ -74,7 +74,19 @@ def answer_lines(record: Record, hints: int) -> list[Line]:
     if any(component.status != "missing" for component in checked.components):
         for component in checked.components:
             shown += component_lines(record, component, hints, width)
+    shown += [Line(2, text, "yellow") for text in warning_texts(record)]
     return [*shown, *(Line(2, f"note: {said(note)}", "dim") for note in checked.notes)]
+
+
+def warning_texts(record: Record) -> list[str]:
+    """What is said beside the verdict, with the line that it is about."""
+    checked = record.checked
+    warnings = [*checked.warnings, *(w for each in checked.components for w in each.warnings)]
+    return [
+        f"warning: {said(warning.message)}"
+        + ("" if warning.line is None else f" ({record.where(warning.line)})")
+        for warning in warnings
+    ]
 
 
 def headline(record: Record) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import NoneType
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from harness.diagnosis.finding import Cause, Finding
 from harness.engine.raised import Raised
 from harness.exercises import catalogue
-from harness.grading.result import Judged, Status
+from harness.grading.result import Judged, Status, Warned
 from harness.mistakes.catalogue import named
 from harness.mistakes.mistake import Mistake
 
@@ -100,6 +100,34 @@ _ADVICE = {
     "computed, or does a function end without `return`?",
     "shapes cannot be multiplied": "Print the shapes of both factors just before this line.",
     "must match the size of tensor": "Print the shapes of both sides just before this line.",
+}
+
+
+def beside_a_right_part(cause: Cause) -> str:
+    """A mistake that does not show with the data that a right part is given."""
+    mistake = named(cause.id)
+    return f"with labels of shape (m,) it would be {mistake.id}: {mistake.what}"
+
+
+def warned(sign: Mapping[str, Any]) -> Warned:
+    """What the file's own run shows, in words; KeyError or ValueError where it is nonsense."""
+    line = sign["line"]
+    values = [float(value) for value in sign["values"]]
+    message = _SIGNS[sign["kind"]].format(*values)
+    return Warned(line if isinstance(line, int) else None, message)
+
+
+_SIGNS = {
+    "not-finite": "this file's own run ends in nan: from step {0:.0f} on its loss is no number",
+    "grows": "this file's own loss grows, from {0:.3g} to {1:.3g}",
+    "rate": "the rate {0:.3g} is beyond 2/λmax = {1:.3g} of this file's own data: along their "
+    "steepest direction every step makes the error larger",
+    "labels-graph": "the labels carry a graph (they were made from something that requires "
+    "gradients): every backward pass goes through it, and the second one raises",
+    "features-graph": "the features carry a graph (they were made from something that requires "
+    "gradients): every backward pass goes through it, and the second one raises",
+    "start-graph": "the parameters carry a graph: they are no leaves, so that backward() leaves no "
+    "gradient in them",
 }
 
 
