@@ -111,6 +111,13 @@ class Answer:
             raise KeyError(component)
         return piece
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numbers that the file's own loop has for itself, by kind; n and d among them."""
+        if self.loop or LOOP.name not in self.pieces:
+            return self.loop.settings if self.loop else {}
+        return pieces.closed_over(self.pieces[LOOP.name])
+
     def has(self, component: str) -> bool:
         """Whether there is more than a stub of it."""
         return component in self.pieces and not self.pieces[component].stub
@@ -126,7 +133,7 @@ class Answer:
             return self._evidence(component)
 
     def _evidence(self, component: str) -> list[Evidence]:
-        return builtins_used.evidence(self, component, self.loop.settings if self.loop else {})
+        return builtins_used.evidence(self, component, self.settings)
 
     def parts(self, component: str) -> list[str]:
         """The parts of a class that can be judged each for itself: of the model class, those of

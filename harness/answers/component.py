@@ -179,6 +179,23 @@ def made(
     return Piece(role, name, function, line, stub, kinds, fixed, names, tuple(guessed))
 
 
+def closed_over(piece: Piece) -> dict[str, Any]:
+    """The numbers that a function has from where it was made, by what they mean."""
+    cells = getattr(piece.function, "__closure__", None) or ()
+    names = getattr(getattr(piece.function, "__code__", None), "co_freevars", ())
+    held = dict(zip(names, (cell.cell_contents for cell in cells), strict=False))
+    taken = {*(piece.arguments or {}).values(), *piece.names.values()}
+    return {
+        kind: value
+        for name, value in held.items()
+        for kind in _SETTINGS
+        if name in KINDS[kind] and kind not in taken and type(value) in (int, float)
+    }
+
+
+_SETTINGS = ("lr", "num_epochs", "batch_size")
+
+
 def component_takes_w_and_b(kinds: Mapping[str, str]) -> bool:
     """Whether the parameters are passed one by one."""
     return {"w", "b"} <= set(kinds.values())

@@ -57,6 +57,10 @@ class Answer(File, Protocol):
     notes: list[str]
     used: frozenset[str]
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The numbers that the file's own loop has for itself."""
+
     def has(self, component: str) -> bool:
         """Whether there is more than a stub of a component."""
 
@@ -146,7 +150,7 @@ def _with_loop(answer: Answer, manner: Manner) -> Manner:
     if not answer.has(LOOP.name):
         return manner
     base = SCRATCH["object" if manner.per_example is False else "functional"]
-    piece, settings = answer.pieces[LOOP.name], answer.loop.settings if answer.loop else {}
+    piece, settings = answer.pieces[LOOP.name], answer.settings
     with answer.as_used(LOOP.name):
         habits = loop.habits(answer, piece, base, loop.trial(settings))
         if habits is None:

@@ -38,7 +38,7 @@ from harness.engine.recipe import Recipe
 from harness.engine.seeding import determinism
 from harness.engine.stage import Divergence, Level, worst
 from harness.errors import InputError
-from harness.mistakes.catalogue import of
+from harness.mistakes.catalogue import MISTAKES, of
 from harness.mistakes.mistake import Form as Written
 from harness.mistakes.mistake import Mistake
 from harness.pairs import own
@@ -271,11 +271,11 @@ def _causes(
 ) -> Iterator[tuple[Mistake, str]]:
     """The mistakes that explain the replies, with the evidence, each id once."""
     component = finding.component
-    catalogue = {mistake.id: mistake for mistake in of(component, _pair_of(reference).name)}
+    pair = _pair_of(reference).name  # a loop may make the mistake of a piece that it does itself
     by_facts = (
-        (catalogue[name], evidence)
+        (MISTAKES[name], evidence)
         for name, evidence in rules.told(component, replies, finding.verdicts, reference)
-        if name in catalogue
+        if MISTAKES[name].pair in (None, pair)
     )
     if not isinstance(component, Matched):
         yield from by_facts

@@ -379,6 +379,27 @@ def _leaks(records: list[Record]) -> tuple[str, str] | None:
     return "train.evaluation-leaks", "only the first gradient of each later epoch has a term more"
 
 
+def _broadcast(records: list[Record]) -> tuple[str, str] | None:
+    """Every gradient is that of all predictions minus all labels: the loop's own loss, unshaped."""
+    if not _regular(records):
+        return None
+    apart = 0
+    for record in records:
+        spread = torch.full_like(record.fresh, math.nan)
+        for stack in record.chunk.stacks():
+            if not stack.fault:
+                labels = stack.y.double().flatten(1)
+                every = replace(stack, y=labels.mean(1, keepdim=True).expand_as(labels))
+                spread[stack.positions] = gradients_of_rows(every).mean(1)
+        # whether such a loop has the factor ½ cannot be told from its gradient
+        if not any(record.is_found(factor * spread) for factor in (0.5, 1.0, 2.0)):
+            return None
+        apart += not record.is_found(record.fresh)
+    if not apart:
+        return None
+    return "loss.no-reshape", "each gradient is that of every prediction minus every label"
+
+
 def _divides(records: list[Record]) -> tuple[str, str] | None:
     """Updates that are the right ones times a number that depends on the rows alone."""
     if not _regular(records):
@@ -436,6 +457,7 @@ _RULES: tuple[Rule, ...] = (
     _never_cleared,
     _leaks,
     _copies,
+    _broadcast,
     _divides,
     _twice,
 )

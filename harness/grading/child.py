@@ -103,11 +103,8 @@ def _fit(answer: Answer) -> Fit:
     habits = answer.manner.habits
     cuts = habits is not None and "batch" in habits.inlined
     whole = habits is not None and habits.whole
-    if answer.loop is None:
-        return Fit(cuts=cuts, whole=whole)
-    settings = answer.loop.settings
-    own = {field: settings.get(name) for name, field in _SETTINGS.items()}
-    return Fit(**own, single=True, cuts=cuts, whole=whole)
+    own = {field: answer.settings.get(name) for name, field in _SETTINGS.items()}
+    return Fit(**own, single=answer.loop is not None, cuts=cuts, whole=whole)
 
 
 _SETTINGS = {

@@ -38,7 +38,8 @@ CASES: dict[str, tuple[LinearCase, ...]] = {
     "optimizer": _PIECES,
     "loop": (
         replace(BASE, num_examples=13, batch_size=5, epochs=3, lr=0.05),
-        replace(BASE, num_examples=12, batch_size=4, epochs=2, lr=0.1, weight=(2.0,)),
+        # seven batches: once an epoch is not every second or third batch
+        replace(BASE, num_examples=28, batch_size=4, epochs=2, lr=0.1, weight=(2.0,)),
         replace(BASE, num_examples=7, batch_size=3, epochs=1, lr=0.1, weight=(2.0, -3.4, 5.6)),
     ),
 }
