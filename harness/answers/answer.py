@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
-from harness.answers import builtins_used, detect, object_form, own_run, top_level
+from harness.answers import builtins_used, detect, fit_class, object_form, own_run, top_level
 from harness.answers import component as pieces
 from harness.answers.builtins_used import Evidence
 from harness.answers.calls import as_called
@@ -31,6 +31,7 @@ from harness.answers.component import Piece
 from harness.answers.course import Course, Step
 from harness.answers.definitions import NAMED, Found, Uses, definitions, is_stub
 from harness.answers.detect import Seen
+from harness.answers.fit_class import FitData, takes_data
 from harness.answers.own_run import Losses, Sign
 from harness.answers.roles import Assigned, assign
 from harness.answers.source import Source
@@ -116,7 +117,9 @@ class Answer:
         """The numbers that the file's own loop has for itself, by kind; n and d among them."""
         if self.loop or LOOP.name not in self.pieces:
             return self.loop.settings if self.loop else {}
-        return pieces.closed_over(self.pieces[LOOP.name])
+        piece = self.pieces[LOOP.name]
+        own = isinstance(piece.function, FitData)
+        return piece.function.settings() if own else pieces.closed_over(piece)
 
     def has(self, component: str) -> bool:
         """Whether there is more than a stub of it."""
@@ -381,6 +384,10 @@ def _find_trainer(answer: Answer, found: Sequence[Found], statements: Sequence[a
             own = own or getattr(answer.namespace.get(name.partition(".")[0]), "Trainer", None)
             line = min(node.lineno for node in methods.values())
     if LOOP.name in answer.pieces or not isinstance(own, type):
+        return
+    method = trainer.methods.get("fit") if trainer else None
+    if trainer and method and takes_data(method) and isinstance(trainer.node, ast.ClassDef):
+        answer.pieces[LOOP.name] = fit_class.piece_of(own, trainer.node, LOOP.role, line)
         return
     made = pieces.made(TRAINER, own.__name__, own, line, stub=False, constants={}, reads=set())
     fit = object_form.Fit(made)

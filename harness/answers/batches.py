@@ -35,7 +35,7 @@ class Cuts(TorchFunctionMode):
                 self.X = result
             elif args[0] is self.labels and self.X is not None and len(self.X) == len(result):
                 record = self.conductor.record
-                cut = (self.X.reshape(len(self.X), -1), result)
+                cut = (self.conductor.manner.canonical(self.X), result)
                 record.cuts = [*(record.cuts if self.conductor.pending else []), cut]
                 self.X = None
         return result
@@ -93,7 +93,7 @@ class Loader:
         return self.conductor.feed.epoch() if drawn is None else iter(drawn)
 
     def _served(self) -> Iterator[Batch]:
-        conductor = self.conductor
+        conductor, manner = self.conductor, self.conductor.manner
         first, batches = True, self._drawn()
         while True:
             conductor.settle()
@@ -102,4 +102,4 @@ class Loader:
                 return
             conductor.record.serve(batch, first=first)
             first = False
-            yield conductor.features(batch[0]), conductor.labels(batch[1])
+            yield manner.features(batch[0]), manner.labels(batch[1])

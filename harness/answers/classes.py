@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from harness.answers.arguments import Signature
 from harness.answers.definitions import Found, added_to
+from harness.answers.fit_class import takes_data
 from harness.engine.components import (
     LOOP,
 )
@@ -62,6 +63,8 @@ def _class_points(name: str, methods: dict[str, ast.FunctionDef]) -> dict[str, i
     lowered, names = name.lower(), methods.keys()
     linear = bool(re.search(r"linear|linreg|regress", lowered))
     other = bool(names & {"fit_epoch", "step", "__iter__", "get_dataloader"})
+    # a class that is given the data trains itself: its loss is not the book's
+    other |= "fit" in names and takes_data(methods["fit"])
     holds = _holds_parameters(methods)
     return {
         MODEL_CLASS.name: 10 * (name == MODEL_CLASS.name)

@@ -7,10 +7,9 @@ own in the file's shapes; the side's parameters follow them, step by step.
 
 from __future__ import annotations
 
-import builtins
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 from unittest.mock import patch
@@ -20,24 +19,33 @@ from torch import Tensor
 from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.autograd import grad as gradients  # itself, whatever stands in its place for a loop
 
-from harness.answers import doubles as understudies
+from harness.answers import doubles
 from harness.answers.batches import Cuts, Loader
 from harness.answers.component import Piece, codes, reads_of
-from harness.answers.loop_side import EnoughError, Feed, Pair, Stepper, copy_into, plain, predicted
-from harness.answers.object_form import parameters
+from harness.answers.fakes import class_names, fakes
+from harness.answers.fit_class import FitData
+from harness.answers.loop_side import (
+    EnoughError,
+    Feed,
+    Pair,
+    Stepper,
+    copy_into,
+    gradient_of,
+    plain,
+    predicted,
+)
 from harness.answers.parameter_names import by_kind, found_in, pair_of, states
 from harness.answers.record import Record
 from harness.answers.style import File, Habits
 from harness.engine.components import (
     COMPONENTS,
     DATA_ITERATOR,
-    INITIALISATION,
     LOSS,
     MODEL,
     OPTIMIZER,
     Component,
 )
-from harness.engine.components.role import MODEL_CLASS, OPTIMIZER_CLASS, Role
+from harness.engine.components.role import OPTIMIZER_CLASS, Role
 from harness.engine.recipe import Side
 
 
@@ -55,21 +63,21 @@ class Conductor:
         self.habits = Habits()
         self.first_only = False
         self.most: int | None = None
-        w, b = self.manner.leaves(side.case.d, side.data.features)
-        self.passed = (w.requires_grad_(), b.requires_grad_())
+        self.theta, self.passed = self._leaves()
         copy_into(self.passed, side.data.initial)
         self.live: Pair = self.passed
         self.moved, self.steps = False, 0
         taken = {*(piece.arguments or {}).values(), *piece.names.values()}
-        self.starts_itself = not {"w", "params"} & taken
+        self.starts_itself = not {"w", "params", "theta"} & taken
+        self.owns_start = isinstance(piece.function, FitData)
         self.record = Record(self)
         self.pending = self.looking = False
         self.captured: list[Tensor | None] | None = None
-        self.model = understudies.Model(self, self._names(), side.lr, self.passed)
-        fakes = self._fakes()
+        self.model = doubles.Model(self, class_names(self), side.lr, self.passed)
+        replaced = fakes(self)
         reads = reads_of(piece.function, file.namespace)
-        self.fakes = {name: fake for name, (_, fake) in fakes.items()}
-        called = {component for name, (component, _) in fakes.items() if name in reads}
+        self.fakes = {name: fake for name, (_, fake) in replaced.items()}
+        called = {component for name, (component, _) in replaced.items() if name in reads}
         called |= {component for component in COMPONENTS if taken & {*component.handed_as}}
         objects = {self.model, self.make_model} & {self.fakes[n] for n in reads & {*self.fakes}}
         if objects or "model" in taken:
@@ -79,6 +87,15 @@ class Conductor:
         self.once = self.manner.once
         self.where: Callable[[Any], Pair | None] = self._by_kind
         self.frame: FrameType | None = None
+
+    def _leaves(self) -> tuple[Tensor | None, Pair]:
+        """What the loop is handed to train, and the weight and bias in it."""
+        case, features = self.side.case, self.side.data.features
+        if self.manner.theta:
+            theta = self.manner.theta.leaf(case.d, features.dtype)
+            return theta, self.manner.theta.parts(theta)
+        w, b = self.manner.leaves(case.d, features)
+        return None, (w.requires_grad_(), b.requires_grad_())
 
     # The run.
 
@@ -108,14 +125,15 @@ class Conductor:
         """What the loop is called with, by kind."""
         case, data = self.side.case, self.side.data
         w, b = self.passed
-        features, labels = self.features(data.features), self.labels(data.labels)
+        features, labels = self.manner.features(data.features), self.manner.labels(data.labels)
         return {
             "features": features,
             "labels": labels,
             "data": (features, labels),
             "w": w,
             "b": b,
-            "params": [w, b],
+            "theta": self.theta,
+            "params": [w, b] if self.theta is None else [self.theta],
             "lr": self.side.lr,
             "num_epochs": case.epochs,
             "batch_size": case.batch_size,
@@ -127,7 +145,7 @@ class Conductor:
             "y": labels[: case.batch_size],
             "loader": Loader(self, once=self._once()),
             "model": self.model,
-            "data_module": understudies.DataModule(
+            "data_module": doubles.DataModule(
                 lambda: Loader(self, once=False), case.batch_size, (case.n, 0)
             ),
             "sigma": 0.01,
@@ -140,14 +158,6 @@ class Conductor:
         name = next((n for n, kind in self.piece.names.items() if kind == "loader"), "")
         made = self.file.namespace.get(name)
         return self.once if made is None else iter(made) is made
-
-    def labels(self, y: Tensor) -> Tensor:
-        """Labels in the file's shape: (n,) where its own are."""
-        return y.reshape(-1) if self.manner.flat_labels else y
-
-    def features(self, X: Tensor) -> Tensor:
-        """Features in the file's shape: (n,) where its only one is so."""
-        return X.reshape(-1) if self.manner.flat_features and X.shape[1] == 1 else X
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
@@ -165,70 +175,20 @@ class Conductor:
         ):
             yield
 
-    def _fakes(self) -> dict[str, tuple[Component[Any], Callable[..., Any]]]:
-        """The side's pieces under the names that the file has for its own, or misses."""
-        fakes: dict[str, tuple[Component[Any], Callable[..., Any]]] = {}
-        pieces: tuple[tuple[Component[Any], Callable[..., Any]], ...] = (
-            (DATA_ITERATOR, self.batches),
-            (MODEL, self.net),
-            (LOSS, self.loss),
-            (OPTIMIZER, self.update),
-            (INITIALISATION, self.init),
-        )
-        for component, fake in pieces:
-            for role in component.roles:
-                fakes |= dict.fromkeys(self._names_of(role), (component, fake))
-        return fakes | self._object_fakes()
+    # What a loop of the object form calls, through its doubles.
 
-    def _names_of(self, role: Role) -> Iterator[str]:
-        """What the file calls a piece; where it has none, what it may call one that is missing."""
-        piece, namespace = self.file.pieces.get(role.name), self.file.namespace
-        if piece:
-            yield from (name for name, value in namespace.items() if value is piece.function)
-            return
-        for name in role.names:
-            if name not in namespace and not hasattr(builtins, name):
-                yield name
-
-    def _object_fakes(self) -> dict[str, tuple[Component[Any], Any]]:
-        """The same for the object form: the classes, and what has been made of them."""
-        fakes: dict[str, tuple[Component[Any], Any]] = {}
-        optimizer = understudies.Optimizer(self, self.side.lr, self.passed)
-        classes: tuple[tuple[Role, Component[Any], Any, Callable[..., Any]], ...] = (
-            (MODEL_CLASS, MODEL, self.model, self.make_model),
-            (OPTIMIZER_CLASS, OPTIMIZER, optimizer, self.make_optimizer),
-        )
-        for role, component, understudy, make in classes:
-            piece = self.file.pieces.get(role.name)
-            for name, value in self.file.namespace.items() if piece else ():
-                if piece and value is piece.function:
-                    fakes[name] = (component, make)
-                elif piece and isinstance(value, piece.function):
-                    fakes[name] = (component, understudy)
-        return fakes
-
-    def _names(self) -> list[str]:
-        """What the model class calls its weight and its bias."""
-        piece = self.file.pieces.get(MODEL_CLASS.name)
-        with suppress(Exception, SystemExit):  # a class that cannot be made is judged elsewhere
-            if piece:
-                return [*parameters(piece(num_inputs=self.side.case.d, lr=0.1, sigma=0.01))]
-        return ["w", "b"]
-
-    # What a loop of the object form calls, through its understudies.
-
-    def make_model(self, *args: Any, **kwargs: Any) -> understudies.Model:
+    def make_model(self, *args: Any, **kwargs: Any) -> doubles.Model:
         """Stands for the model class: the case's own model at first, then drawn anew."""
         if not self.moved:
             return self.model
         pair = self.init(*args, **kwargs)
-        return understudies.Model(self, self._names(), self.side.lr, pair)
+        return doubles.Model(self, class_names(self), self.side.lr, pair)
 
-    def make_optimizer(self, *args: Any, **kwargs: Any) -> understudies.Optimizer:
+    def make_optimizer(self, *args: Any, **kwargs: Any) -> doubles.Optimizer:
         """Stands for the optimizer class."""
         values = self._called((OPTIMIZER_CLASS,), args, kwargs)
         pair = pair_of(list(values.get("params", ()))) or self.passed
-        return understudies.Optimizer(self, float(values.get("lr", self.side.lr)), pair)
+        return doubles.Optimizer(self, float(values.get("lr", self.side.lr)), pair)
 
     def predict(self, X: Tensor, pair: Pair) -> Tensor:
         """The prediction for a batch."""
@@ -321,15 +281,15 @@ class Conductor:
         self.stepper.at(float(values.get("lr", self.side.lr)))
         self._update(pair, values.get("grads"), int(self._length(values)))
         for parameter, clears in zip(pair, self.manner.clears, strict=True):
-            if clears and parameter.grad is not None:
-                parameter.grad.zero_()
+            if clears and (gradient := gradient_of(parameter)) is not None:
+                gradient.zero_()
         return list(pair) if self.manner.returns else None
 
     def _update(self, pair: Pair, grads: Sequence[Tensor] | None, length: int) -> None:
         """A step of the side from the loop's parameters and gradients, and back."""
         self.live = pair
         copy_into(self.side.parameters(), [plain(p) for p in pair])
-        self._set_gradients([p.grad for p in pair] if grads is None else list(grads))
+        self._set_gradients([*map(gradient_of, pair)] if grads is None else list(grads))
         self._step(length)
         copy_into(pair, self.side.parameters())
 
@@ -347,6 +307,8 @@ class Conductor:
         pair = [values.get("w"), values.get("b")] if params is None else list(params)
         if len(pair) == 2 and pair[0] is self.live[1] and pair[1] is self.live[0]:
             pair.reverse()
+        if self.manner.theta and len(pair) == 1 and isinstance(pair[0], Tensor):
+            return self.manner.theta.parts(pair[0])
         found = pair_of(pair)
         if found is None:
             raise TypeError(f"the update got {len(pair)} parameters, but should get w and b")
@@ -363,7 +325,7 @@ class Conductor:
             for pair, state in zip(pairs, before, strict=True):
                 if states(pair) != state:
                     self.live = pair
-                    self._differentiated([p.grad for p in pair])
+                    self._differentiated([*map(gradient_of, pair)])
                     return
 
         return backward
@@ -395,7 +357,15 @@ class Conductor:
         named = self._by_name()
         return [self.live] if named is None else [named, self.live]
 
+    def start_over(self) -> None:
+        """Follow a class to where it starts from, before it has trained anything."""
+        pair = self._by_name()
+        if self.owns_start and not self.moved and pair is not None:
+            self.side.restart([plain(p).detach() for p in pair])
+            self.live = pair
+
     def _differentiated(self, found: list[Tensor | None]) -> None:
+        self.start_over()
         self.captured = [None if g is None else g.detach().clone() for g in found]
         self.pending = True
 
@@ -526,4 +496,12 @@ class Conductor:
 
     def _by_kind(self, names: Any) -> Pair | None:
         """The parameters by what w and b are mostly called, or by the names of the arguments."""
+        if self.owns_start:
+            pair: Pair | None = self.piece.function.pair(self.side.case.d)
+            return pair
+        if names is not None and self.manner.theta:
+            called = {**(self.piece.arguments or {}), **self.piece.names}
+            name = next((n for n, kind in called.items() if kind == "theta"), "")
+            theta = names.get(name)
+            return None if theta is None else self.manner.theta.parts(theta)
         return by_kind(names, self.piece)

@@ -119,8 +119,9 @@ def manner_of(answer: Answer, seen: Seen) -> Manner:
     divides, clears = _update(answer)
     manner = replace(manner, divides=divides, clears=clears, once=_once(answer, manner))
     flat_labels = answer.loop.flat_labels if answer.loop else manner.flat
-    flat_features = answer.loop is not None and answer.loop.flat_features
-    manner = replace(manner, flat_labels=flat_labels, flat_features=flat_features)
+    manner = replace(manner, flat_labels=flat_labels)
+    if script := answer.loop:
+        manner = replace(manner, flat_features=script.flat_features, theta=script.theta)
     manner = replace(manner, returns=OPTIMIZER.name in answer.used)
     answer.manner = _with_class(answer, manner)
     return _with_loop(answer, answer.manner)

@@ -85,6 +85,13 @@ def copy_into(into: Sequence[Tensor], values: Sequence[Tensor]) -> None:
             tensor.copy_(value.detach().reshape(tensor.shape))
 
 
+def gradient_of(parameter: Tensor) -> Tensor | None:
+    """The gradient of a parameter; of a part of one (`theta`), its part of the gradient."""
+    theta, place = getattr(parameter, "part_of", (parameter, None))
+    gradient: Tensor | None = theta.grad
+    return gradient if gradient is None or place is None else gradient.reshape(-1)[place]
+
+
 def plain(value: Any) -> Any:
     """A tensor without the wrappers of `torch.func`; anything else as it is."""
     functorch = torch._C._functorch  # noqa: SLF001 - torch has no public name for it

@@ -53,4 +53,5 @@ def found_in(names: Any, pair: Pair) -> Callable[[Any], Pair | None]:
 
 def states(pair: Pair) -> list[tuple[int, int]]:
     """What tells whether a backward pass has written to the gradients."""
-    return [(id(p.grad), -1 if p.grad is None else p.grad._version) for p in pair]  # noqa: SLF001
+    owners = [getattr(p, "part_of", (p, None))[0] for p in pair]
+    return [(id(p.grad), -1 if p.grad is None else p.grad._version) for p in owners]  # noqa: SLF001

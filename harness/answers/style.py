@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.answers.component import Piece
+from harness.answers.theta import Theta
 
 Weight = Literal["column", "flat", "row"]
 
@@ -38,7 +39,8 @@ class Manner:
     """What a file does throughout.
 
     `weight` is the shape of w: (d, 1), (d,) or (1, d). `flat` says that predictions of shape (m,)
-    fit the file's own loss, `flat_features` that its only feature has no axis. `per_example` tells
+    fit the file's own loss, `flat_features` that its only feature has no axis; `theta` how one
+    parameter stands for both. `per_example` tells
     a loss for each row from a mean, `per_example_of` each of a file's losses by its role; `divides`
     an update that divides by the batch length, None where there is none to try; `clears` says which
     gradients the update clears, w before b. `averages` says that the file's loop takes the mean of
@@ -52,6 +54,7 @@ class Manner:
     flat: bool = False
     flat_labels: bool = False
     flat_features: bool = False
+    theta: Theta | None = None
     numpy: bool = False
     per_example: bool | None = None
     per_example_of: Mapping[str, bool | None] = field(default_factory=dict)
@@ -70,6 +73,21 @@ class Manner:
         dtype = None if like is None else like.dtype
         bias = torch.zeros(() if self.scalar_bias else (1,), dtype=dtype)
         return torch.zeros(shape, dtype=dtype), bias
+
+    def labels(self, y: Tensor) -> Tensor:
+        """Labels in the file's shape: (n,) where its own are."""
+        return y.reshape(-1) if self.flat_labels else y
+
+    def features(self, X: Tensor) -> Tensor:
+        """Features in the file's shape: (n,) where its only one is so, or beside ones."""
+        if self.theta:
+            return self.theta.with_ones(X)
+        return X.reshape(-1) if self.flat_features and X.shape[1] == 1 else X
+
+    def canonical(self, X: Tensor) -> Tensor:
+        """Features in the file's shape as (m, d)."""
+        X = X.reshape(len(X), -1)
+        return self.theta.without_ones(X) if self.theta else X
 
 
 class File(Protocol):

@@ -22,6 +22,7 @@ from torch import Tensor
 from harness.answers.arguments import KINDS
 from harness.answers.component import Piece
 from harness.answers.definitions import Traits, called_name
+from harness.answers.theta import Theta, theta_of
 from harness.engine.components import LOOP, OPTIMIZER
 
 _GLOBAL = ("features", "labels", "w", "b", "params", "lr", "num_epochs", "batch_size")
@@ -99,6 +100,7 @@ class Loop:
     settings: dict[str, Any] = field(default_factory=dict)
     flat_labels: bool = False
     flat_features: bool = False
+    theta: Theta | None = None
 
 
 def find(
@@ -113,17 +115,17 @@ def find(
     `states` are those before the statements had run, by the line that a statement begins at: a
     loop is read with the names that it found.
     """
-    found: list[tuple[ast.stmt, State | None, dict[str, Any]]] = []
+    candidates: list[tuple[ast.stmt, State | None, dict[str, Any]]] = []
     for statement in statements:
         state = (states or {}).get(statement.lineno)
         names = state.reached if state else namespace
-        found += [(s, state, names) for s in _loops([statement]) if _trains(s, pieces, names)]
-    by_hand = (entry for entry in found if not _has_optimizer(entry[0], entry[2]))
-    chosen = next(by_hand, found[0] if found else None)
+        candidates += [(s, state, names) for s in _loops([statement]) if _trains(s, pieces, names)]
+    by_hand = (entry for entry in candidates if not _has_optimizer(entry[0], entry[2]))
+    chosen = next(by_hand, candidates[0] if candidates else None)
     if chosen is None:
         return None
     node, state, names = chosen
-    reading = _Reading(node, pieces, names, state)
+    reading = _Reading(node, pieces, names, state, statements)
     if reading.undefined():
         return None
     settings, flat = reading.settings(), (reading.is_flat("labels"), reading.is_flat("features"))
@@ -131,7 +133,7 @@ def find(
     script = Script(node, name, namespace, state, reading.names, reading.numbers)
     words = f"the loop at line {node.lineno}"
     piece = Piece(LOOP.role, words, script, node.lineno, arguments={}, names=reading.names)
-    return Loop(piece, node.lineno, settings, *flat)
+    return Loop(piece, node.lineno, settings, *flat, reading.theta)
 
 
 class _Renamed(ast.NodeTransformer):
@@ -189,6 +191,7 @@ class _Reading:
         pieces: dict[str, Piece],
         namespace: dict[str, Any],
         state: State | None,
+        statements: Sequence[ast.stmt],
     ) -> None:
         self.namespace, self.state = namespace, state
         self.names: dict[str, str] = {}
@@ -212,6 +215,7 @@ class _Reading:
         self._by_vocabulary()
         self._by_shape()
         self._one_batch(calls)
+        self.theta = self._theta(statements)
         if "lr" not in self.names.values():
             self._literal_rate(node)
         self._numbers(node)
@@ -329,6 +333,18 @@ class _Reading:
                     if 0 < part < whole and self._is_global(value.id, kind):
                         self.names[value.id] = kind
 
+    def _theta(self, statements: Sequence[ast.stmt]) -> Theta | None:
+        """Whether what is trained is one parameter for both, and how it lies."""
+        weight, features = self.value("w"), self.value("features")
+        if "b" in self.names.values() or not isinstance(features, Tensor):
+            return None
+        if not isinstance(weight, Tensor) or features.ndim not in (1, 2):
+            return None
+        theta = theta_of(weight, features, statements)
+        if theta:
+            self.names |= {name: "theta" for name, kind in self.names.items() if kind == "w"}
+        return theta
+
     def _numbers(self, node: ast.stmt) -> None:
         """Rows and columns that stand in the loop as numbers, where they are too many to ask."""
         shape = getattr(self.value("features"), "shape", ())
@@ -365,6 +381,8 @@ class _Reading:
         shape = getattr(self.value("features"), "shape", ())
         if len(shape) in (1, 2):
             known |= {"n": len(self.value("features")), "d": math.prod(shape[1:])}
+            if self.theta and self.theta.in_features:
+                known["d"] -= 1
         return self._of_objects() | known
 
     def _of_objects(self) -> dict[str, Any]:

@@ -214,6 +214,9 @@ class Observer(Protocol):
     ) -> Callable[[int], None]:
         """Sees gradients before and the state after each update."""
 
+    def restart(self) -> None:
+        """The state has been set to other values before anything was trained."""
+
 
 class Unobserved:
     """The observer of a bare run: every piece runs as it is."""
@@ -240,6 +243,9 @@ class Unobserved:
         del parameters, carried
         return fn
 
+    def restart(self) -> None:
+        """Nothing to see."""
+
 
 class Side:
     """One recipe built for one case: what its loop trains, with an observer at every piece.
@@ -264,6 +270,7 @@ class Side:
         self.loss = observer.loss(recipe.loss)
         self.update = observer.update(self._optimizer.step, self._parameters, self._carried)
         self.loader = observer.batches(self._loader())
+        self._observer = observer
 
     def fit(self) -> None:
         """Train to the end with the recipe's own loop."""
@@ -272,6 +279,11 @@ class Side:
     def stepper(self) -> Callable[[Batch], None]:
         """The recipe's own single step, to be called with one batch after the other."""
         return self.recipe.stepper(self)
+
+    def restart(self, values: Sequence[Tensor]) -> None:
+        """Start from other values than the case's."""
+        self.load(values)
+        self._observer.restart()
 
     def load(self, values: Sequence[Tensor]) -> None:
         """Overwrite the parameters, and the carried state where it is given behind them.

@@ -159,6 +159,11 @@ class Recorder:
 
         return observed
 
+    def restart(self) -> None:
+        """Take the state as it is now for what the first step starts from."""
+        if not self._places:
+            self._before.copy_(torch.cat(self._flat(self._state)))
+
     def is_last(self) -> bool:
         """Whether the state is, to the bit, what the last update left."""
         left = torch.cat(self._flat(self._state))

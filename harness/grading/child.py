@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from harness.answers.answer import Answer, load
+from harness.answers.fit_class import FitData
 from harness.answers.source import SourceError, read
 from harness.engine.components import LOOP, Fit, Question
 from harness.engine.components.contract import TARGETS, Target
@@ -104,7 +105,9 @@ def _fit(answer: Answer) -> Fit:
     cuts = habits is not None and "batch" in habits.inlined
     whole = habits is not None and habits.whole
     own = {field: answer.settings.get(name) for name, field in _SETTINGS.items()}
-    return Fit(**own, single=answer.loop is not None, cuts=cuts, whole=whole)
+    starts = isinstance(answer.pieces[LOOP.name].function, FitData)
+    single = answer.loop is not None
+    return Fit(**own, single=single, cuts=cuts, whole=whole, own_start=starts)
 
 
 _SETTINGS = {

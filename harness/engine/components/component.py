@@ -41,9 +41,9 @@ class Question:
     Each state in `stacks` comes with the derivative by its predictions that the model is handed.
     A question that is only there to part one mistake from another is not `judged`; `lr` then is
     what the optimizer is told instead of the case's. A loop need not have its rows `shuffled`
-    where it cuts the batches itself, which is no affair of its own. `turned` is the beginning of
-    the first question with the rows of its batches in the opposite order. `twice` asks a single
-    piece for the same again, of a side built anew.
+    where it cuts the batches itself, which is no affair of its own, and may have an `own_start`.
+    `turned` is the beginning of the first question with the rows of its batches in the opposite
+    order. `twice` asks a single piece for the same again, of a side built anew.
     """
 
     component: Component[Any]
@@ -55,6 +55,7 @@ class Question:
     twice: bool = False
     lr: float | None = None
     shuffled: bool = True
+    own_start: bool = False
 
     @property
     def steps(self) -> int:
@@ -73,7 +74,8 @@ class Fit:
     """The settings that a loop needs its questions to have; None where it takes what it is given.
 
     A loop at the top level of a file has its settings all over it: it is asked a `single` question.
-    `cuts` says that a loop cuts its batches itself, `whole` that it takes all rows as one.
+    `cuts` says that a loop cuts its batches itself, `whole` that it takes all rows as one,
+    `own_start` that it makes the parameters that it trains.
     """
 
     lr: float | None = None
@@ -84,6 +86,7 @@ class Fit:
     single: bool = False
     cuts: bool = False
     whole: bool = False
+    own_start: bool = False
 
     def cases(self, cases: Sequence[Case]) -> tuple[Case, ...]:
         """The cases as such a loop can be asked them."""
@@ -207,7 +210,13 @@ class Component(ABC, Generic[R]):
         """The questions of these cases."""
         del base, rule
         return tuple(
-            Question(self, case, case.pair.asked_data(case, seeded(case)), shuffled=not fit.cuts)
+            Question(
+                self,
+                case,
+                case.pair.asked_data(case, seeded(case)),
+                shuffled=not fit.cuts,
+                own_start=fit.own_start,
+            )
             for case in cases
         )
 

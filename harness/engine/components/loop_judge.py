@@ -140,6 +140,7 @@ def _amiss(question: Question, run: Run, chunk: Chunk) -> Iterator[Divergence | 
     twice = [a for a, b in pairwise(chunk.places) if a == b]
     yield _parameter(twice[:1], "is updated twice on this batch")
     given = torch.cat([value.reshape(-1) for value in question.data.initial])
+    given = chunk.before if question.own_start else given
     starts = torch.cat((given.reshape(1, -1).to(chunk.after), chunk.after[:-1]))
     entered = {k: value for k, value in run.entered.items() if k < len(chunk)}
     jumps = [k for k, (value, _) in entered.items() if not torch.equal(value, starts[k])]
