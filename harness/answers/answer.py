@@ -19,7 +19,7 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 from harness.answers import builtins_used, detect, fit_class, object_form, own_run, top_level
@@ -38,13 +38,14 @@ from harness.answers.source import Source
 from harness.answers.stubs import d2l, stand_ins
 from harness.answers.style import Manner
 from harness.answers.top_level import Loop, State
-from harness.engine.components import LOOP, LOSS, OPTIMIZER
+from harness.engine.components import LOOP, LOSS, MODEL, OPTIMIZER
 from harness.engine.components.contract import BY_ROLE, ROLES
 from harness.engine.components.role import CLASSES, OPTIMIZER_CLASS, ClassRole
 from harness.engine.recipe import Convention, Recipe
 from harness.engine.seeding import seed_all
 
 MODULE = "answer"
+Unasked = Literal["no-bias"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,14 @@ class Answer:
     def file_name(self) -> str:
         """The name that the code of the file has."""
         return self.source.name
+
+    def unasked(self, component: str) -> Unasked | None:
+        """Why a component cannot be asked, None where it can."""
+        piece = self.pieces[component.partition(".")[0]]
+        role = piece.role
+        if role in (*LOOP.roles, *MODEL.roles) and detect.lacks_bias(piece):
+            return "no-bias"
+        return None
 
     def evidence(self, component: str) -> list[Evidence]:
         """The built-ins that a component uses although it should replace them."""
@@ -240,8 +249,20 @@ def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> 
         notes = [*source.notes, *reading.notes]
         answer = Answer(source, {}, run.failures, [*finder.used], notes, namespace, Manner())
         _fill_in(answer, reading, seen, run)
+        answer.notes += _built_in_form(answer, reading)
         answer.signs = [*losses.signs(), *_signs_of_loop(answer)]
     return answer
+
+
+def _built_in_form(answer: Answer, reading: _Reading) -> list[str]:
+    """Where a concise chapter begins, below what is written from scratch."""
+    last = max((piece.line for piece in answer.pieces.values()), default=None)
+    below = [s for s in reading.statements if last is not None and s.lineno > last]
+    line = next((s.lineno for s in below if builtins_used.takes_built_ins(s)), None)
+    if line is None:
+        return []
+    where = answer.source.where(line)
+    return [f"the built-in form, from {where}: not judged as from scratch"]
 
 
 def _signs_of_loop(answer: Answer) -> Iterator[Sign]:
@@ -299,6 +320,7 @@ def _fill_in(answer: Answer, reading: _Reading, seen: Seen, run: _Run) -> None:
     _find_trainer(answer, reading.found, reading.statements)
     _find_loop(answer, reading.statements, reading.uses, run.states)
     answer.reached = _reached(answer, seen)
+    detect.settle_loss(answer)
     answer.manner = detect.manner_of(answer, seen)
 
 

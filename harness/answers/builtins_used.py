@@ -8,6 +8,7 @@ answer does to hide from `sys.setprofile`; that there is no evidence proves noth
 
 from __future__ import annotations
 
+import ast
 import dis
 import inspect
 import sys
@@ -60,6 +61,15 @@ _NAMES: dict[str, tuple[Kind, str]] = {
     "DataLoader": ("data", "torch.utils.data.DataLoader"),
     "optim": ("update", "torch.optim"),
 }
+
+
+_CALLED = {*_NAMES, "Sequential", "load_array", "get_dataloader"}
+
+
+def takes_built_ins(statement: ast.stmt) -> bool:
+    """Whether a statement makes a built-in model, loss, optimizer or loader: a concise chapter."""
+    calls = (n for n in ast.walk(statement) if isinstance(n, ast.Call))
+    return any(_CALLED & {*ast.unparse(call.func).split(".")} for call in calls)
 
 
 @dataclass(frozen=True)

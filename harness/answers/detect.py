@@ -23,6 +23,7 @@ from harness.answers import adapters, loop, object_form
 from harness.answers.adapters import EachEpoch
 from harness.answers.calls import Shown
 from harness.answers.component import Piece, codes
+from harness.answers.fit_class import FitData
 from harness.answers.style import File, Manner
 from harness.answers.top_level import Loop
 from harness.engine.components import (
@@ -108,6 +109,30 @@ class Seen:
             return result
 
         return spy
+
+
+# names that say nothing of a factor
+_NEUTRAL = ("loss", "loss_fn", "criterion", "loss_function", "loss_func", "compute_loss", "cost")
+
+
+def settle_loss(answer: Answer) -> None:
+    """A loss whose name leaves it open is judged with the ½ or without, as it has it."""
+    piece = answer.pieces.get(HALF_SQUARES.name)
+    if piece is None or piece.name not in _NEUTRAL or SQUARES.name in answer.pieces or piece.stub:
+        return
+    y_hat, y = torch.full((_ROWS, 1), 3.0), torch.ones(_ROWS, 1)
+    loss = _attempt(lambda: piece(y_hat=y_hat, y=y))
+    if isinstance(loss, Tensor) and loss.numel() and _near(float(loss.mean()), 4.0):
+        del answer.pieces[HALF_SQUARES.name]
+        answer.pieces[SQUARES.name] = replace(piece, role=SQUARES)
+
+
+def lacks_bias(piece: Piece) -> bool:
+    """Whether a model or a loop has a weight and no bias."""
+    if piece.arguments is None or isinstance(piece.function, FitData):
+        return False
+    kinds = {*piece.arguments.values(), *piece.names.values()}
+    return "w" in kinds and not {"b", "params", "theta"} & kinds and not piece.guessed
 
 
 def manner_of(answer: Answer, seen: Seen) -> Manner:
@@ -290,10 +315,10 @@ def _attempt(function: Callable[[], Any]) -> Any:
 def _parameters(answer: Answer, seen: Seen) -> Manner:
     """The shapes of w and b, and whether predictions of shape (m,) fit the file's loss."""
     w, b = _first_parameters(answer, seen)
-    if not isinstance(w, Tensor) or not isinstance(b, Tensor):
+    if not isinstance(w, Tensor) or not (b is None or isinstance(b, Tensor)):
         return Manner()
-    manner = Manner(scalar_bias=b.ndim == 0)
-    if w.ndim == 1:
+    manner = Manner(scalar_bias=b is not None and b.ndim == 0)
+    if w.ndim <= 1:
         flat = replace(manner, weight="flat", flat=_predicts_flat(answer, manner))
         if flat.flat and not _loss_fits(answer, seen):
             answer.notes.append(

@@ -94,6 +94,7 @@ def _described(answer: Answer, target: Target) -> dict[str, Any]:
         "broken": None,
         "convention": asdict(answer.convention(target.name) or _PLAIN),
         "fit": asdict(_fit(answer)) if target.component is LOOP else {},
+        "unasked": answer.unasked(target.name),
         "flat_labels": answer.manner.flat_labels,
         "evidence": [asdict(use) for use in answer.evidence(target.role.name)],
     }
@@ -144,6 +145,8 @@ def _interview(message: Message, answer: Answer, target: Target, facts: dict[str
     `shift` moves all seeds but those that the questions are drawn from.
     """
     name, shift = target.name, facts.get("shift", 0)
+    if message.facts["answer"]["targets"][name]["unasked"]:
+        return
     base, all_asked = asked(target, message.facts["answer"]["targets"][name], facts["seed"])
     for at, question in enumerate(all_asked):
         with answer.as_used(name):

@@ -45,6 +45,7 @@ from harness.grading.words import (
     not_from_scratch,
     of_exercise,
     of_raised,
+    unasked,
     warned,
 )
 from harness.isolation.codec import MalformedError, Message
@@ -242,6 +243,8 @@ class _Judge:
 
     def _target(self, name: str, target: Target, description: dict[str, Any]) -> Judged:
         line = int(description["line"])
+        if description["unasked"]:
+            return Judged(name, "skipped", line=line, message=unasked(description["unasked"]))
         if description["broken"]:
             raised: Raised = Packer().unpack(Raised, Payload(description["broken"]))
             return replace(of_raised(name, raised, line), hint=advice_on(raised))

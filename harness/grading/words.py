@@ -103,6 +103,16 @@ _ADVICE = {
 }
 
 
+def unasked(reason: str) -> str:
+    """Why a part was not asked, in words; KeyError where that is nonsense."""
+    return _UNASKED[reason]
+
+
+_UNASKED = {
+    "no-bias": "not judged: it has a weight and no bias, which is another model than Xw + b",
+}
+
+
 def beside_a_right_part(cause: Cause) -> str:
     """A mistake that does not show with the data that a right part is given."""
     mistake = named(cause.id)
