@@ -318,7 +318,9 @@ def _parameters(answer: Answer, seen: Seen) -> Manner:
     if not isinstance(w, Tensor) or not (b is None or isinstance(b, Tensor)):
         return Manner()
     manner = Manner(scalar_bias=b is not None and b.ndim == 0)
-    if w.ndim <= 1:
+    if w.ndim == 0:  # one feature, and everything without an axis for it
+        return replace(manner, weight="flat", flat=True)
+    if w.ndim == 1:
         flat = replace(manner, weight="flat", flat=_predicts_flat(answer, manner))
         if flat.flat and not _loss_fits(answer, seen):
             answer.notes.append(
