@@ -4,6 +4,7 @@ import importlib
 import sys
 
 import pytest
+import torch
 
 from harness.answers.stubs import stand_ins
 
@@ -55,11 +56,69 @@ def test_tqdm_hands_on():
     assert (namespace["a"], namespace["b"]) == ([0, 1, 2], [0, 1])
 
 
-@pytest.mark.parametrize("module", ["sklearn_that_is_not_there", "d2l.mxnet", "mxnet_missing"])
+@pytest.mark.parametrize(
+    "module", ["sklearn_that_is_not_there", "d2l.jax", "mxnet_missing", "mxnet.nothing"]
+)
 def test_other_packages_stay_missing(module):
     with stand_ins.installed() as finder, pytest.raises(ImportError):
         importlib.import_module(module)
     assert "sklearn_that_is_not_there" not in finder.used
+
+
+OUTSIDE = """
+from google.colab import drive, files
+drive.mount("/content/drive")
+for name in files.upload():
+    print(name)
+import wandb, tensorboardX
+with wandb.init(project="x") as run:
+    run.log({"loss": 1.0})
+from torch.utils.tensorboard import SummaryWriter
+SummaryWriter("runs").add_scalar("loss", 1.0, 3)
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is not None, reason="is installed")
+def test_what_records_runs_elsewhere_does_nothing():
+    with stand_ins.installed() as finder:
+        exec(OUTSIDE, {})
+    assert {"google.colab", "wandb", "tensorboardX"} <= {*finder.used}
+    assert "torch.utils.tensorboard" in finder.used
+    assert "google" not in finder.used
+    assert not hasattr(torch.utils, "tensorboard")
+
+
+HELPERS = """
+from {package} import *
+import {package} as d2l
+set_figsize()
+use_svg_display()
+plt.scatter([1], [2]).title("x")
+d2l.train_ch3(None)
+random.shuffle([1, 2])
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "used"), [("d2lzh", ["d2lzh", "mxnet"]), ("d2lzh_pytorch", ["d2lzh_pytorch"])]
+)
+def test_helpers_of_the_first_edition(package, used):
+    """`import *` brings the four parts, and what the package imports itself."""
+    namespace: dict[str, object] = {}
+    with stand_ins.installed() as finder:
+        exec(HELPERS.format(package=package), namespace)
+    assert finder.used == used
+    assert {"linreg", "squared_loss", "sgd", "data_iter", "np"} <= namespace.keys()
+    assert ("torch" in namespace) == (package == "d2lzh_pytorch")
+
+
+@pytest.mark.parametrize(("first", "kind"), [("", "Tensor"), ("import mxnet\n", "NDArray")])
+def test_the_old_d2l_is_of_the_framework_beside_it(first, kind):
+    """Before there was a module for each framework, `import d2l` was all."""
+    namespace: dict[str, object] = {}
+    with stand_ins.installed():
+        exec(first + "import d2l\nx = d2l.ones(3)\nd2l.plt.show()", namespace)
+    assert type(namespace["x"]).__name__ == kind
 
 
 def test_all_is_put_away():
@@ -68,5 +127,8 @@ def test_all_is_put_away():
         importlib.import_module("d2l.torch")
         with stand_ins.installed() as inner:
             assert inner is outer
+        importlib.import_module("mxnet.gluon.nn")
+        importlib.import_module("d2lzh")
+        importlib.import_module("torch.utils.tensorboard")
         assert "d2l" in sys.modules
     assert (set(sys.modules) - before[0], list(sys.meta_path)) == (set(), before[1])
