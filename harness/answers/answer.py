@@ -22,7 +22,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from unittest.mock import patch
 
-from harness.answers import builtins_used, detect, fit_class, object_form, own_run, top_level
+from harness.answers import (
+    builtins_used,
+    detect,
+    fit_class,
+    framework,
+    object_form,
+    own_run,
+    top_level,
+)
 from harness.answers import component as pieces
 from harness.answers.builtins_used import Evidence
 from harness.answers.calls import as_called
@@ -241,7 +249,7 @@ def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> 
         run = _Run(source, namespace, flags=_future(reading.statements))
         losses = Losses(source.name)
         for step in reading.steps:
-            with losses.watched():
+            with losses.watched(), framework.as_it_runs(finder.used, namespace):
                 run.statement(step)
             seen.watch(namespace)
         states = [state.reached for state in run.states.values()]
@@ -321,6 +329,9 @@ def _fill_in(answer: Answer, reading: _Reading, seen: Seen, run: _Run) -> None:
     _find_loop(answer, reading.statements, reading.uses, run.states)
     answer.reached = _reached(answer, seen)
     detect.settle_loss(answer)
+    answer.pieces = framework.in_its_arrays(answer.pieces, answer.stand_ins, answer.namespace)
+    if answer.loop:
+        answer.loop = replace(answer.loop, piece=answer.pieces[LOOP.name])
     answer.manner = detect.manner_of(answer, seen)
 
 
@@ -472,13 +483,14 @@ def _find(answer: Answer, reading: _Reading, made: dict[tuple[str, int], Any]) -
         if callable(value):
             answer.pieces[component] = _piece(answer, component, given.found, value, reading.uses)
     last = {f.name: f for f in found}
+    spoken = _spoken(reading.statements)  # `import *` brings names that nobody uses
     for role in ROLES:
         component = role.name
         for name in [mapped[component]] if component in mapped else role.names:
             value = namespace.get(name)
             # the contract's own name counts, whatever else looks like it
             settled = component in answer.pieces and (name in last or name != role.names[0])
-            if not settled and name not in last and _offers(value, answer):
+            if not settled and name in spoken - last.keys() and _offers(value, answer):
                 line = _line_of(answer.source, name)
                 answer.pieces[component] = pieces.made(
                     role, name, value, line, stub=False, constants={}, reads=set()
@@ -496,8 +508,16 @@ def _offers(value: Any, answer: Answer) -> bool:
 
 
 def _line_of(source: Source, name: str) -> int:
-    lines = [s.lineno for s in source.statements() if name in _bound(s)]
-    return lines[-1] if lines else 1
+    statements = list(source.statements())
+    lines = [s.lineno for s in statements if name in _bound(s)]
+    read = (s.lineno for s in statements if name in _spoken([s]))
+    return lines[-1] if lines else next(read, 1)
+
+
+def _spoken(statements: Sequence[ast.stmt]) -> set[str]:
+    """The names that statements spell out, read or bind."""
+    nodes = (n for s in statements for n in ast.walk(s))
+    return {n.id for n in nodes if isinstance(n, ast.Name)}.union(*map(_bound, statements))
 
 
 def _piece(answer: Answer, component: str, found: Found, value: Any, uses: Uses) -> Piece:

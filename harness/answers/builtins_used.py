@@ -26,7 +26,8 @@ from torch.overrides import TorchFunctionMode
 
 from harness.answers import adapters, loop, object_form
 from harness.answers.component import Piece, codes
-from harness.answers.stubs import d2l
+from harness.answers.stubs.mxnet import gluon
+from harness.answers.stubs.stand_ins import HELPERS
 from harness.answers.style import File
 from harness.engine.components import (
     Component,
@@ -70,6 +71,19 @@ def takes_built_ins(statement: ast.stmt) -> bool:
     """Whether a statement makes a built-in model, loss, optimizer or loader: a concise chapter."""
     calls = (n for n in ast.walk(statement) if isinstance(n, ast.Call))
     return any(_CALLED & {*ast.unparse(call.func).split(".")} for call in calls)
+
+
+_GLUON: dict[str, tuple[Kind, str]] = {
+    "Dense": ("model", "mxnet.gluon.nn.Dense"),
+    "Loss": ("loss", "mxnet.gluon.loss"),
+    "DataLoader": ("data", "mxnet.gluon.data.DataLoader"),
+    "Trainer": ("update", "mxnet.gluon.Trainer"),
+}
+# The books' helpers by their files: what they are called, and which of them are built-ins.
+_HELPERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    str(module.__file__): (path.partition(".")[0], module.BUILT_IN)
+    for path, module in HELPERS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -143,6 +157,8 @@ def _of_code(frame: FrameType, filename: str) -> tuple[Kind, str] | None:
     if place == "torch.optim":
         return "update", "torch.optim"
     first = code.co_qualname.partition(".")[0]
+    if place == "gluon":
+        return _GLUON.get(first)
     return _NAMES.get(first) if first in _WITHIN[place] else None
 
 
@@ -165,13 +181,14 @@ def _places() -> dict[str, str]:
         for package in ("scratch", "builtin"):
             for path in (_HERE / package).glob("*.py"):
                 _FILES[str(path)] = "package"
-        _FILES[str(d2l.__file__)] = "package"
+        _FILES.update(dict.fromkeys(_HELPERS, "package"))
+        for path in Path(str(gluon.__file__)).parent.glob("*.py"):
+            _FILES[str(path)] = "gluon"
     return _FILES
 
 
 def _own_name(code: CodeType) -> str:
-    path = Path(code.co_filename)
-    package = "d2l" if path.name == "d2l.py" else path.parent.name
+    package, _ = _HELPERS.get(code.co_filename, (Path(code.co_filename).parent.name, ()))
     return f"{package}.{code.co_qualname.partition('.')[0]}"
 
 
@@ -214,7 +231,9 @@ def evidence(answer: Named, component: str, settings: dict[str, Any]) -> list[Ev
 
 
 def _counts(kind: Kind, name: str, wanted: tuple[Kind, ...]) -> bool:
-    helps = name.startswith("d2l.") and name.partition(".")[2] not in d2l.BUILT_IN
+    package, _, part = name.partition(".")
+    built_in = [names for known, names in _HELPERS.values() if known == package]
+    helps = kind == "package" and built_in and not any(part in names for names in built_in)
     return kind in wanted and not helps
 
 

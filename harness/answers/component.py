@@ -30,7 +30,8 @@ class Piece:
     `name` is what the file calls it; `arguments` gives the kind of each of its arguments in the
     order of its signature, None where only the order is known; `constants` are passed as they are.
     `names` are the kinds that it takes from global names of the file instead. `no_grad` says that
-    the file calls it under `torch.no_grad()`.
+    the file calls it under `torch.no_grad()`, `hand` makes what it is handed values of the file's
+    framework.
     """
 
     role: Role
@@ -43,9 +44,11 @@ class Piece:
     names: Mapping[str, str] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
     no_grad: bool = False
+    hand: Callable[[Any], Any] | None = None
 
     def __call__(self, **values: Any) -> Any:
         """Call it; `values` are named by their kinds, those that it does not take are left out."""
+        values = self.handed(values)
         if self.names:
             namespace = getattr(inspect.unwrap(self.function), "__globals__", {})
             namespace.update(
@@ -53,6 +56,10 @@ class Piece:
             )
         with self.as_called():
             return self._call(values)
+
+    def handed(self, value: Any) -> Any:
+        """A value, or what holds some, as the file's framework has them."""
+        return value if self.hand is None else self.hand(value)
 
     def as_called(self) -> AbstractContextManager[object]:
         """The grad mode in which the file calls it."""

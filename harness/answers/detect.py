@@ -80,6 +80,7 @@ class Seen:
     reached: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: dict[str, Shown] = field(default_factory=dict)
     spied: dict[int, Callable[..., Any]] = field(default_factory=dict)
+    spies: list[Callable[..., Any]] = field(default_factory=list)  # alive, so that no id returns
 
     def watch(self, namespace: dict[str, Any]) -> None:
         """Watch what has been defined under the names by now."""
@@ -88,6 +89,7 @@ class Seen:
             if callable(value) and not isinstance(value, type) and id(value) not in self.spied:
                 spy = self._spy(component, value, namespace)
                 self.spied[id(spy)] = value
+                self.spies.append(spy)
                 namespace[name] = spy
 
     def release(self, *namespaces: dict[Any, Any]) -> None:

@@ -57,6 +57,7 @@ class OwnModel:
 
     def __init__(self, piece: Piece, d: int, *, flat: bool) -> None:
         self.instance = piece(num_inputs=d, lr=0.1, sigma=0.01)
+        self.piece = piece
         self.flat = flat
         self.leaves = []
         for name, value in parameters(self.instance).items():
@@ -70,7 +71,7 @@ class OwnModel:
     def forward(self, X: Tensor) -> Any:
         """What the answer predicts."""
         predict = getattr(self.instance, "forward", self.instance)
-        y_hat = predict(X)
+        y_hat = predict(self.piece.handed(X))
         return as_column(y_hat, len(X)) if self.flat else y_hat
 
 
@@ -113,6 +114,7 @@ def loss(piece: Piece, *, flat: bool) -> Callable[[Tensor, Tensor], Tensor]:
 
     def computed(y_hat: Tensor, y: Tensor) -> Any:
         own = piece(num_inputs=1, lr=0.1, sigma=0.01)
+        y_hat, y = piece.handed((y_hat, y))
         if not flat:
             return own.loss(y_hat, y)
         return as_column(own.loss(y_hat.reshape(-1), y.reshape(-1)), len(y_hat))
@@ -179,5 +181,5 @@ def predicts_flat(piece: Piece, *, flat_labels: bool) -> bool:
         return False
     y_hat, y = torch.arange(7.0), torch.arange(7.0) ** 2
     shapes = [y] if flat_labels else [y, y.reshape(-1, 1)]
-    losses = [model.instance.loss(y_hat, labels) for labels in shapes]
+    losses = [model.instance.loss(*piece.handed((y_hat, labels))) for labels in shapes]
     return torch.allclose(losses[0], losses[-1])

@@ -207,8 +207,9 @@ def _gradients_of_parts(stack: Stack) -> Tensor:
 
 
 def _raised(messages: list[str], runs: int) -> Told:
-    """By torch's own words: the other pieces are the reference's, so the loop is to blame."""
-    if len(messages) == runs and all("does not have a grad_fn" in text for text in messages):
+    """By torch's own words, or MXNet's: the other pieces are the reference's, so the loop it is."""
+    nothing = ("does not have a grad_fn", "is not in a computational graph")
+    if len(messages) == runs and all(any(n in text for n in nothing) for text in messages):
         yield "train.no-grad-loop", "the backward pass finds nothing that requires gradients"
     if all("backward through the graph a second time" in text for text in messages):
         yield "train.stale-forward", "the backward pass goes through a graph that is gone already"

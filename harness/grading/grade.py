@@ -211,8 +211,10 @@ class _Judge:
             for failure in answer["failures"]
             if failure is not error
         ]
-        inert = "is not installed; a stand-in took its place"
-        stand_ins = [f"{name} {inert}" for name in answer["stand_ins"]]
+        stand_ins = [
+            f"{name} is not installed; a stand-in {'over torch ' * (name == 'mxnet')}took its place"
+            for name in answer["stand_ins"]
+        ]
         return Checked(
             self.submission.name,
             verdict_of(components, error),

@@ -470,7 +470,8 @@ MISTAKES = (
         first_stage="gradient",
         what="The whole loop runs while autograd is told not to record.",
         hint="Which lines need gradients, and which must not be recorded?",
-        fix="Put only the update under `torch.no_grad()`.",
+        fix="Put only the update under `torch.no_grad()`; in MXNet, compute the loss within "
+        "`autograd.record()`.",
         tell="RuntimeError: the loss does not require gradients",
         forms=(_form("all under no_grad", _NothingRecorded),),
     ),

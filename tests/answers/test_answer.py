@@ -269,3 +269,32 @@ def test_learners_files_are_understood(entry):
         assert [*(loaded.pieces[component].arguments or {}).values()][: len(order)] == order
     if entry.get("loop"):
         assert "train" in found
+
+
+STAR = """from d2lzh_pytorch import *
+def data_iter(batch_size, features, labels):
+    for rows in torch.randperm(len(features)).split(batch_size):
+        yield features[rows], labels[rows]
+def {name}(X, w, b):
+    return X @ w + b
+def squared_loss(y_hat, y):
+    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
+features, labels = torch.randn(20, 2), torch.randn(20, 1)
+w, b = torch.zeros(2, 1, requires_grad=True), torch.zeros(1, requires_grad=True)
+for X, y in data_iter(10, features, labels):
+    squared_loss({name}(X, w, b), y).sum().backward()
+    for p in (w, b):
+        p.data -= 0.1 * p.grad / 10
+        p.grad.zero_()
+"""
+
+
+@pytest.mark.parametrize("name", ["linreg", "model"])
+def test_what_import_star_brings_is_no_part_until_it_is_named(name):
+    """A definition replaces it under its name; under another name, it is not there at all."""
+    loaded = load(read(STAR.format(name=name).encode(), "answer.py"))
+    assert loaded.failures == []
+    assert loaded.pieces.keys() == {"data_iter", "linreg", "squared_loss", "train"}
+    written = {c: p.function.__code__.co_filename for c, p in loaded.pieces.items()}
+    assert {*written.values()} == {"answer.py"}
+    assert loaded.pieces["linreg"].name == name

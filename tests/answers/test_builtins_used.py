@@ -23,6 +23,7 @@ LINREG = "def linreg(X, w, b):\n    "
 IMPORT = "import importlib\nm = importlib.import_module('scr' + 'atch')\n"
 ITER = "def data_iter(batch_size, features, labels):\n    "
 LOSS = "def squared_loss(y_hat, y):\n    "
+GLUON = "from mxnet import gluon\ndense = gluon.nn.Dense(1)\ndense.initialize()\n"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,33 @@ LOSS = "def squared_loss(y_hat, y):\n    "
             "data_iter",
             "torch.utils.data.DataLoader",
         ),
+        (
+            f"from d2lzh_pytorch import *\n{LOSS}return 0\nnet = linreg",
+            "linreg",
+            "d2lzh_pytorch.linreg",
+        ),
+        (
+            f"import d2lzh as d2l\n{ITER}return d2l.data_iter(batch_size, features, labels)",
+            "data_iter",
+            "d2lzh.data_iter",
+        ),
+        (
+            f"from d2l import mxnet as d2l\n{LINREG}return d2l.linreg(X, w, b)",
+            "linreg",
+            "d2l.linreg",
+        ),
+        (f"{GLUON}{LINREG}return dense(X)", "linreg", "mxnet.gluon.nn.Dense"),
+        (f"{GLUON}squared_loss = gluon.loss.L2Loss()", "squared_loss", "mxnet.gluon.loss"),
+        (
+            f"{GLUON}{ITER}return gluon.data.DataLoader([features, labels], batch_size)",
+            "data_iter",
+            "mxnet.gluon.data.DataLoader",
+        ),
+        (
+            GLUON + "def sgd(params, lr, size):\n    gluon.Trainer(params, 'sgd').step(size)",
+            "sgd",
+            "mxnet.gluon.Trainer",
+        ),
     ],
 )
 def test_built_ins_are_found(body, component, name):
@@ -88,6 +116,8 @@ def data_iter(batch_size, features, labels):
     timer = d2l.Timer()
     timer.start()
     yield features, labels""",
+        "from d2lzh_pytorch import *\n" + LOSS + "return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2",
+        "from d2lzh import *\nset_figsize()\n" + LINREG + "return nd.dot(X, w) + b",
     ],
 )
 def test_control_what_is_by_hand_or_elsewhere_is_not(body):

@@ -72,6 +72,10 @@ def try_gpu() -> Context:
 
 def data_iter(batch_size: int, features: Tensor, labels: Tensor) -> Iterator[tuple[Any, Any]]:
     """Batches in random order, built in."""
+    return _batches(batch_size, features, labels)
+
+
+def _batches(batch_size: int, features: Tensor, labels: Tensor) -> Iterator[tuple[Any, Any]]:
     order = random.sample(range(len(features)), len(features))
     for start in range(0, len(order), batch_size):
         rows = nd.array(order[start : start + batch_size])

@@ -67,8 +67,8 @@ def semilogy(*_: Any, **__: Any) -> None:
 
 def data_iter(batch_size: int, features: Tensor, labels: Tensor) -> Iterator[tuple[Any, Any]]:
     """Batches in random order, built in."""
-    for rows in torch.randperm(len(features)).split(batch_size):
-        yield features[rows], labels[rows]
+    order = torch.randperm(len(features)).split(batch_size)
+    return ((features[rows], labels[rows]) for rows in order)
 
 
 def linreg(X: Tensor, w: Tensor, b: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ backward pass that sums and overwrites, updates by `param[:] = …`. Nothing of 
 
 from harness.answers.stubs.mxnet import autograd, gluon, init, nd, np, npx
 from harness.answers.stubs.mxnet import draws as random
+from harness.answers.stubs.mxnet import gradients as base
 from harness.answers.stubs.mxnet.context import Context, cpu, current_context, gpu
 from harness.answers.stubs.mxnet.gradients import MXNetError
 
@@ -14,6 +15,7 @@ __all__ = [
     "Context",
     "MXNetError",
     "autograd",
+    "base",
     "cpu",
     "current_context",
     "gluon",

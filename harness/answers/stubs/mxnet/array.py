@@ -219,26 +219,27 @@ def array_of(tensor: Tensor) -> NDArray:
 
 def of(value: Any) -> Any:
     """A value with the tensors that it holds made arrays, themselves and not copies of them."""
-    if isinstance(value, Tensor):
-        return array_of(value)
-    for part in value.values() if isinstance(value, dict) else ():
-        of(part)
-    for part in value if isinstance(value, tuple | list) else ():
-        of(part)
+    for tensor in tensors_in(value):
+        array_of(tensor)
     return value
 
 
-def handed(value: Any) -> Any:
-    """The same, for what is handed to an answer: variables come with a gradient, if of zeros."""
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors that a value is or holds."""
     if isinstance(value, Tensor):
-        array = array_of(value)
-        if array.is_leaf and array.requires_grad and array.grad is None:
-            array.grad = torch.zeros_like(array).detach()
-        return array
-    for part in value.values() if isinstance(value, dict) else ():
-        handed(part)
-    for part in value if isinstance(value, tuple | list) else ():
-        handed(part)
+        yield value
+    elif isinstance(value, dict | tuple | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from tensors_in(part)
+
+
+def handed(value: Any, grad_req: str = "write") -> Any:
+    """The same, for what is handed to an answer: variables come with a gradient, if of zeros."""
+    for tensor in tensors_in(value):
+        array = array_of(tensor)
+        if array.is_leaf and array.requires_grad:
+            array.grad_req = grad_req
+            array.grad = torch.zeros_like(array).detach() if array.grad is None else array.grad
     return value
 
 
