@@ -78,7 +78,7 @@ class SGD(d2l_mxnet.HyperParameters):
         """In place."""
         for param in self.params:
             assert param.grad is not None
-            param -= self.lr * param.grad
+            param[:] = param - self.lr * param.grad
 
 
 def test_the_object_form_trains():

@@ -123,6 +123,15 @@ class NDArray(Tensor):
         """The same values elsewhere."""
         return array_of(self.clone())
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> NDArray:
+        made = array_of(self.detach().clone())
+        made.requires_grad_(self.requires_grad)
+        made.grad = None if self.grad is None else self.grad.detach().clone()
+        if hasattr(self, "grad_req"):
+            made.grad_req = self.grad_req
+        memo[id(self)] = made
+        return made
+
     def copyto(self, other: Any) -> NDArray:
         """Overwrite another array; a copy where a device is given."""
         if not isinstance(other, Tensor):
@@ -191,6 +200,15 @@ class NDArray(Tensor):
         return array_of(
             Tensor.mean(self if self.is_floating_point() else self.float(), *args, **named)
         )
+
+    def std(self, axis: Any = None, ddof: int = 0, **named: Any) -> NDArray:  # type: ignore[override]
+        """The deviation, by default of these numbers and not of those they are drawn from."""
+        return array_of(self.var(axis, ddof, **named).sqrt())
+
+    def var(self, axis: Any = None, ddof: int = 0, **named: Any) -> NDArray:  # type: ignore[override]
+        """Its square."""
+        spread = {"correction": ddof} if named.keys() <= {"keepdims"} else {}
+        return array_of(super().var(axis, **named, **spread))
 
     def max(self, axis: Any = None, keepdims: bool = False, **named: Any) -> Any:  # type: ignore[override]
         """The largest values, without their places."""

@@ -1,4 +1,7 @@
-"""Functions that torch has by the same name, for arrays: `exp`, `abs`, `matmul` and so on."""
+"""Functions of arrays that torch has by the same name, `exp`, `abs`, `matmul` and so on.
+
+Where torch means something else by it, the array's own method is taken, or numbers become arrays.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,21 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from harness.answers.stubs.mxnet.array import of
+from harness.answers.stubs.mxnet.array import array_of, of
 
-_OTHERWISE = {"power": "pow", "fabs": "abs", "norm": "linalg.norm", "sign": "sign"}
+_OTHERWISE = {"power": "pow", "fabs": "abs", "norm": "linalg.norm"}
+_METHODS = ("max", "min", "std", "var")
+_OF_TWO = ("maximum", "minimum")
 
 
 def of_torch(name: str, module: str) -> Any:
     """What `module` has by this name; AttributeError where torch has no function to take."""
+    if name in _METHODS:
+        return lambda data, *args, **named: getattr(array_of(data), name)(*args, **named)
+    if name in _OF_TWO:
+        return lambda a, b: of(getattr(torch, name)(*_both_arrays(a, b)))
     found: Any = torch
     if not name.startswith("_"):
         for part in _OTHERWISE.get(name, name).split("."):
@@ -30,3 +40,10 @@ def _taking_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
 
     call.__name__ = getattr(function, "__name__", "call")
     return call
+
+
+def _both_arrays(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Two arrays, a number being one of the other's type."""
+    like = a if isinstance(a, Tensor) else b
+    x, y = (v if isinstance(v, Tensor) else torch.as_tensor(v, dtype=like.dtype) for v in (a, b))
+    return x, y

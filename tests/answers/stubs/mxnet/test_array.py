@@ -1,5 +1,7 @@
 """Tensors that become arrays where an answer is handed them, and stay what they were."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +39,15 @@ def test_torchs_own_calls_still_work():
     assert x.reshape(torch.Size([3, 2])).shape == (3, 2)
     assert x.reshape(3, -1).shape == (3, 2)
     assert torch.empty(0, 3).as_subclass(NDArray).reshape(3, 0).shape == (3, 0)
+
+
+def test_a_deep_copy_has_all_but_the_graph():
+    w = array_of(torch.ones(2))
+    w.attach_grad("add")
+    copied = copy.deepcopy({"w": w})["w"]
+    assert (type(copied), copied.requires_grad, copied.grad_req) == (NDArray, True, "add")
+    assert copied.grad is not w.grad
+    assert copied.grad is not None
 
 
 def test_words_and_numbers():

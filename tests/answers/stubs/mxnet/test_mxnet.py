@@ -157,6 +157,8 @@ def test_arrays_of_the_classic_api(mx):
     assert X.astype("float64").asnumpy().dtype == np.float64
     assert nd.array(np.ones(2)).asnumpy().dtype == np.float32
     assert values(nd.exp(nd.zeros(2))) == [1, 1]
+    assert values(nd.max(X, axis=0)) == [4, 5]
+    assert values(nd.maximum(X, 3)) == [3, 3, 3, 3, 4, 5]
     other = nd.zeros((3, 2))
     X.copyto(other)
     assert values(other.as_in_context(mx.cpu())) == values(X)
@@ -178,6 +180,9 @@ def test_arrays_of_the_numpy_api(mx):
         assert mnp.array([1, 2]).asnumpy().dtype == np.float32
         assert float(X.mean()) == 2.5
         assert values(mnp.abs(-X)) == values(X)
+        assert float(X.std()) == pytest.approx(np.std(range(6)))
+        assert values(mnp.var(X, axis=0)) == pytest.approx([8 / 3, 8 / 3])
+        assert values(mnp.minimum(2, X)) == [0, 1, 2, 2, 2, 2]
         assert mnp.expand_dims(X, 0).shape == (1, 3, 2)
         assert values(mnp.ones((2, 1)) * 3) == [3, 3]
         assert mnp.random.normal(0, 1, (4, 2)).shape == (4, 2)
