@@ -8,25 +8,20 @@ have written by `watch`. What a component does is not judged here.
 """
 
 from __future__ import annotations
-import __future__
 
 import ast
-import linecache
-import os
-import sys
-import traceback
 import types
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from unittest.mock import patch
 
 from harness.answers import (
+    as_mxnet,
     builtins_used,
     detect,
     fit_class,
-    framework,
     object_form,
     own_run,
     top_level,
@@ -37,36 +32,22 @@ from harness.answers.calls import as_called
 from harness.answers.classes import TRAINER, added_methods, methods_of, models
 from harness.answers.component import Piece
 from harness.answers.course import Course, Step
-from harness.answers.definitions import NAMED, Found, Uses, definitions, is_stub
+from harness.answers.definitions import Found, Uses, definitions, is_stub
 from harness.answers.detect import Seen
 from harness.answers.fit_class import FitData, takes_data
 from harness.answers.own_run import Losses, Sign
 from harness.answers.roles import Assigned, assign
+from harness.answers.running import Failure, Run, bound_by, future_flags, prepared
 from harness.answers.source import Source
-from harness.answers.stubs import d2l, stand_ins
+from harness.answers.stubs import d2l
 from harness.answers.style import Manner
 from harness.answers.top_level import Loop, State
 from harness.engine.components import LOOP, LOSS, MODEL, OPTIMIZER
 from harness.engine.components.contract import BY_ROLE, ROLES
 from harness.engine.components.role import CLASSES, OPTIMIZER_CLASS, ClassRole
 from harness.engine.recipe import Convention, Recipe
-from harness.engine.seeding import seed_all
 
-MODULE = "answer"
 Unasked = Literal["no-bias"]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What a statement of the file raised: the exception's name, its words, the learner's line.
-
-    `guarded` says that it only runs where the file is run as a program.
-    """
-
-    type: str
-    message: str
-    line: int | None
-    guarded: bool = False
 
 
 @dataclass
@@ -177,66 +158,6 @@ class Answer:
         return detect.convention(self, component) if self.has(name) else None
 
 
-@dataclass
-class _Run:
-    """The file as it runs: its namespace, and what went wrong."""
-
-    source: Source
-    namespace: dict[str, Any]
-    failures: list[Failure] = field(default_factory=list)
-    lost: set[str] = field(default_factory=set)
-    states: dict[int, State] = field(default_factory=dict)
-    made: dict[tuple[str, int], Any] = field(default_factory=dict)
-    flags: int = 0
-
-    def statement(self, step: Step) -> None:
-        """Run one statement; what it raises is kept, and what it has defined."""
-        node = step.node
-        if isinstance(node, ast.For | ast.While | ast.With | ast.If | ast.Try):
-            self.states[node.lineno] = State(node, self.namespace)
-        module = ast.Module([node], [])
-        try:
-            code = compile(module, self.source.name, "exec", self.flags, dont_inherit=True)
-            exec(code, self.namespace)
-        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt as well
-            self._failed(error, step)
-        for defined in definitions([node]):
-            if defined.name in self.namespace:
-                self.made[defined.name, defined.line] = self.namespace[defined.name]
-
-    def _failed(self, error: BaseException, step: Step) -> None:
-        node = step.node
-        lost = isinstance(error, NameError) and error.name in self.lost
-        self.lost |= _bound(node) - self.namespace.keys()
-        if not lost:
-            self.failures.append(replace(failure(error, self.source), guarded=step.guarded))
-
-
-def failure(error: BaseException, source: Source) -> Failure:
-    """An exception with the last line of the learner's own file that it went through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    line = next((f.lineno for f in reversed(frames) if f.filename == source.name), None)
-    if line is None and isinstance(error, SyntaxError):
-        line = error.lineno
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return Failure(type(error).__name__, message, line)
-
-
-def _bound(node: ast.stmt) -> set[str]:
-    """The names that a statement would have bound."""
-    bound = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and _stores(n)}
-    bound |= {a.asname or a.name.split(".")[0] for n in ast.walk(node) for a in _aliases(n)}
-    return bound | {n.name for n in ast.walk(node) if isinstance(n, NAMED)}
-
-
-def _stores(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Store)
-
-
-def _aliases(node: ast.AST) -> list[ast.alias]:
-    return node.names if isinstance(node, ast.Import | ast.ImportFrom) else []
-
-
 def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> Answer:
     """Run an answer's file and find its components.
 
@@ -245,11 +166,11 @@ def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> 
     """
     reading = _Reading.of(source, roles)
     seen = Seen({a.found.name: a.role.name for a in reading.assigned.values()})
-    with _prepared(source, seed) as (namespace, finder):
-        run = _Run(source, namespace, flags=_future(reading.statements))
+    with prepared(source, seed) as (namespace, finder):
+        run = Run(source, namespace, flags=future_flags(reading.statements))
         losses = Losses(source.name)
         for step in reading.steps:
-            with losses.watched(), framework.as_it_runs(finder.used, namespace):
+            with losses.watched(), as_mxnet.as_it_runs(finder.used, namespace):
                 run.statement(step)
             seen.watch(namespace)
         states = [state.reached for state in run.states.values()]
@@ -290,7 +211,7 @@ def gathered(
     """
     reading = _Reading.of(source, roles)
     answer = Answer(source, {}, [], [], [*source.notes, *reading.notes], namespace, Manner())
-    _fill_in(answer, reading, Seen({}), _Run(source, namespace))
+    _fill_in(answer, reading, Seen({}), Run(source, namespace))
     return answer
 
 
@@ -316,7 +237,7 @@ class _Reading:
         return cls(course.steps, statements, found, uses, mapped, *assign(found, uses, mapped))
 
 
-def _fill_in(answer: Answer, reading: _Reading, seen: Seen, run: _Run) -> None:
+def _fill_in(answer: Answer, reading: _Reading, seen: Seen, run: Run) -> None:
     """Find the pieces of an answer that has run, and its manner."""
     _find_classes(answer, reading.found, reading.statements)
     _find(answer, reading, run.made)
@@ -329,7 +250,7 @@ def _fill_in(answer: Answer, reading: _Reading, seen: Seen, run: _Run) -> None:
     _find_loop(answer, reading.statements, reading.uses, run.states)
     answer.reached = _reached(answer, seen)
     detect.settle_loss(answer)
-    answer.pieces = framework.in_its_arrays(answer.pieces, answer.stand_ins, answer.namespace)
+    answer.pieces = as_mxnet.in_its_arrays(answer.pieces, answer.stand_ins, answer.namespace)
     if answer.loop:
         answer.loop = replace(answer.loop, piece=answer.pieces[LOOP.name])
     answer.manner = detect.manner_of(answer, seen)
@@ -352,32 +273,6 @@ def _reached(answer: Answer, seen: Seen) -> dict[str, dict[str, Any]]:
         }
         for component, names in used.items()
     }
-
-
-@contextmanager
-def _prepared(source: Source, seed: int) -> Iterator[tuple[dict[str, Any], stand_ins.StandIns]]:
-    """A namespace to run a file in, with its lines known to tracebacks and `inspect`."""
-    os.environ.setdefault("MPLBACKEND", "Agg")  # a plot must not open a window
-    module = types.ModuleType(MODULE)
-    module.__file__ = source.name
-    sys.modules[MODULE] = module
-    lines = source.text.splitlines(keepends=True)
-    linecache.cache[source.name] = (len(source.text), None, lines, source.name)
-    seed_all(seed)
-    with stand_ins.installed() as finder:
-        yield vars(module), finder
-
-
-def _future(statements: Sequence[ast.stmt]) -> int:
-    """The compiler flags that the file's `from __future__` imports ask for."""
-    names = [
-        alias.name
-        for node in statements
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        for alias in node.names
-    ]
-    features = [getattr(__future__, name) for name in names if hasattr(__future__, name)]
-    return sum(feature.compiler_flag for feature in features)
 
 
 def _find_classes(answer: Answer, found: Sequence[Found], statements: Sequence[ast.stmt]) -> None:
@@ -509,7 +404,7 @@ def _offers(value: Any, answer: Answer) -> bool:
 
 def _line_of(source: Source, name: str) -> int:
     statements = list(source.statements())
-    lines = [s.lineno for s in statements if name in _bound(s)]
+    lines = [s.lineno for s in statements if name in bound_by(s)]
     read = (s.lineno for s in statements if name in _spoken([s]))
     return lines[-1] if lines else next(read, 1)
 
@@ -517,7 +412,7 @@ def _line_of(source: Source, name: str) -> int:
 def _spoken(statements: Sequence[ast.stmt]) -> set[str]:
     """The names that statements spell out, read or bind."""
     nodes = (n for s in statements for n in ast.walk(s))
-    return {n.id for n in nodes if isinstance(n, ast.Name)}.union(*map(_bound, statements))
+    return {n.id for n in nodes if isinstance(n, ast.Name)}.union(*map(bound_by, statements))
 
 
 def _piece(answer: Answer, component: str, found: Found, value: Any, uses: Uses) -> Piece:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness.answers import framework
+from harness.answers import as_mxnet
 from harness.answers.answer import load
 from harness.answers.source import read
 
@@ -60,9 +60,9 @@ def test_gradients_add_up_as_those_of_the_file_do(kind, kept):
 
 
 def test_the_mode_is_that_of_the_file_as_far_as_it_has_run():
-    with framework.as_it_runs(["matplotlib"], {}):
+    with as_mxnet.as_it_runs(["matplotlib"], {}):
         assert torch.is_grad_enabled()
-    with framework.as_it_runs(["mxnet"], {"x": 1}):
+    with as_mxnet.as_it_runs(["mxnet"], {"x": 1}):
         assert not torch.is_grad_enabled()
-    with framework.as_it_runs(["mxnet"], {"torch": torch}):
+    with as_mxnet.as_it_runs(["mxnet"], {"torch": torch}):
         assert torch.is_grad_enabled()
