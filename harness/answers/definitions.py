@@ -29,7 +29,7 @@ NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 
 
-_PRODUCTS = {"matmul", "mm", "mv", "dot", "einsum", "tensordot", "linear", "bmm", "addmm", "inner"}
+PRODUCTS = {"matmul", "mm", "mv", "dot", "einsum", "tensordot", "linear", "bmm", "addmm", "inner"}
 
 
 _DRAWS = {"randn", "normal", "zeros", "rand", "normal_", "ones", "empty", "zeros_like", "Parameter"}
@@ -132,7 +132,7 @@ class Traits:
             differentiates="backward" in called or _calls_autograd(nodes),
             reads_grad=any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in nodes)
             and not _calls_autograd(nodes),
-            multiplies=any(isinstance(n, ast.MatMult) for n in nodes) or bool(called & _PRODUCTS),
+            multiplies=any(isinstance(n, ast.MatMult) for n in nodes) or bool(called & PRODUCTS),
             squares=bool(powers) or bool(called & _SQUARES),
             draws=bool(called & _DRAWS),
             shuffles=bool(called & _SHUFFLES),
@@ -167,7 +167,8 @@ def _calls_autograd(nodes: Sequence[ast.AST]) -> bool:
     return any(
         isinstance(n, ast.Attribute)
         and n.attr == "grad"
-        and ast.unparse(n).endswith(("autograd.grad", "func.grad"))
+        and isinstance(n.value, ast.Name | ast.Attribute)
+        and (n.value.id if isinstance(n.value, ast.Name) else n.value.attr) in {"autograd", "func"}
         for n in nodes
     )
 

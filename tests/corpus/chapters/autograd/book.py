@@ -1,0 +1,10 @@
+import torch
+
+x = torch.arange(4.0)
+x.requires_grad_(True)
+y = 2 * torch.dot(x, x)
+y.backward()
+print(x.grad == 4 * x)
+x.grad.zero_()
+y = x.sum()
+y.backward()
