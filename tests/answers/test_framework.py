@@ -1,68 +1,91 @@
-"""What a file's framework changes in how it runs: nothing is recorded but where MXNet records."""
+"""The framework that a file computes with; what it only imports or loads data by is none."""
 
 import pytest
-import torch
 
-from harness.answers import as_mxnet
-from harness.answers.answer import load
+from harness.answers.framework import framework_of
 from harness.answers.source import read
 
-PARTS = """
-def linreg(X, w, b):
-    return nd.dot(X, w) + b
-def squared_loss(y_hat, y):
-    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
-def sgd(params, lr, batch_size):
-    for p in params:
-        p[:] = p - lr * p.grad / batch_size
-"""
+STAND_IN = "its parts are judged through a stand-in over torch"
+TORCH = "import torch\ndef linreg(X, w, b):\n    return torch.matmul(X, w) + b\n"
 
 
-def pieces(head):
-    """The pieces of a file that begins so."""
-    return load(read((head + PARTS).encode(), "answer.py")).pieces
+def framework(code):
+    """The name and the line for some code."""
+    taken = framework_of(read(code.encode(), "answer.py"))
+    return (taken.name, taken.line) if taken else None
 
 
-def test_pieces_of_mxnet_are_handed_arrays():
-    """A model and a loss within `record()`, an update outside."""
-    found = pieces("from mxnet import nd")
-    w = torch.ones(2, 1, requires_grad=True)
-    given = found["linreg"](X=torch.ones(3, 2), w=w, b=torch.zeros(1), params=[])
-    assert type(w).__name__ == type(given).__name__ == "NDArray"
-    assert given.requires_grad
-    assert {name: piece.no_grad for name, piece in found.items()} == {
-        "linreg": False,
-        "squared_loss": False,
-        "sgd": True,
-    }
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("from mxnet import autograd, np\ny = np.dot(X, w)", ("mxnet", 1)),
+        ("import random\nfrom mxnet import nd\ny = nd.dot(X, w)", ("mxnet", 2)),
+        ("import mxnet as mx\ny = mx.nd.dot(X, w)", ("mxnet", 1)),
+        ("from d2l import mxnet as d2l\nd2l.synthetic_data(w, b, 9)", ("mxnet", 1)),
+        ("import d2lzh as d2l\nd2l.sgd(params, lr, 1)", ("mxnet", 1)),
+        ("from mxnet import nd\ndef linreg(X, w, b):\n    return X @ w + b", ("mxnet", 1)),
+        ("from mxnet import *\ny = nd.dot(X, w)", ("mxnet", 1)),
+        ("from mxnet.gluon import nn\nnet = nn.Dense(1)", ("mxnet", 1)),
+        ("import tensorflow as tf\ny = tf.matmul(X, w)", ("tensorflow", 1)),
+        ("import tensorflow\ny = tensorflow.matmul(X, w)", ("tensorflow", 1)),
+        ("from d2l import tensorflow as d2l\nd2l.sgd(p, g, lr, 1)", ("tensorflow", 1)),
+        ("from tensorflow import keras\nnet = keras.layers.Dense(1)", ("tensorflow", 1)),
+        ("from tensorflow.keras import layers\nnet = layers.Dense(1)", ("tensorflow", 1)),
+        ("def f(x):\n    import tensorflow as tf\n    return tf.square(x)", ("tensorflow", 2)),
+        ("import jax.numpy as jnp\ny = jnp.dot(X, w)", ("jax", 1)),
+        ("import jax\nfrom jax import numpy as np\ng = jax.grad(f)", ("jax", 1)),
+        ("from jax import grad, jit\ng = grad(f)", ("jax", 1)),
+        ("from d2l import jax as d2l\nd2l.plot(x)", ("jax", 1)),
+        ("import torch\nimport tensorflow as tf\ny = tf.matmul(X, w)", ("tensorflow", 2)),
+    ],
+)
+def test_a_framework_is_told_by_the_line_of_its_import(code, expected):
+    assert framework(code) == expected
 
 
-@pytest.mark.parametrize("head", ["import torch", "import torch\nfrom mxnet import nd"])
-def test_a_file_that_has_torch_goes_by_its_grad_mode(head):
-    assert not any(piece.no_grad for piece in pieces(head).values())
+@pytest.mark.parametrize(
+    "code",
+    [
+        TORCH,
+        "import numpy as np\nimport torch\ny = np.dot(X, w)",
+        "import numpy as np\ny = np.dot(X, w)",
+        "from d2l import torch as d2l\nd2l.sgd(p, lr, 1)",
+        "from d2lzh_pytorch import *\n" + TORCH,
+        "from torch.utils.tensorboard import SummaryWriter\nw = SummaryWriter()\n" + TORCH,
+        "from tensorboardX import SummaryWriter\nw = SummaryWriter()\n" + TORCH,
+        "import tensorflow as tf\nlog = tf.summary.create_file_writer('x')\n" + TORCH,
+        "import tensorflow as tf\n" + TORCH,
+        "from tensorflow.keras.datasets import imdb\nimdb.load_data()\n" + TORCH,
+        "import tensorflow as tf\n(X, y), _ = tf.keras.datasets.mnist.load_data()\n" + TORCH,
+        "from tensorflow import keras\n(X, y), _ = keras.datasets.mnist.load_data()",
+        "import tensorflow_datasets as tfds\ndata = tfds.load('wine')\n" + TORCH,
+        "from mxnet import gluon\ndata = gluon.data.vision.MNIST()\n" + TORCH,
+        "# import jax\nx = 'import mxnet'",
+        "tf = 3\nprint(tf)",
+    ],
+)
+def test_torch_and_numpy_are_none(code):
+    assert framework(code) is None
 
 
-def test_a_file_without_mxnet_keeps_its_tensors():
-    found = pieces("import torch as nd")
-    assert all(piece.hand is None for piece in found.values())
-    y_hat = torch.ones(2, 1, requires_grad=True)
-    found["squared_loss"](y_hat=y_hat, y=torch.ones(2))
-    assert type(y_hat) is torch.Tensor
-
-
-@pytest.mark.parametrize(("kind", "kept"), [("'add'", "add"), ("'write'", "write"), ("", "write")])
-def test_gradients_add_up_as_those_of_the_file_do(kind, kept):
-    """What a loop is handed is attached as the file attaches its own."""
-    found = pieces(f"from mxnet import nd\nparams = [nd.ones(1)]\nparams[0].attach_grad({kind})\n")
-    w = torch.ones(2, 1, requires_grad=True)
-    found["sgd"].handed({"params": [w]})
-    assert getattr(w, "grad_req", "") == kept
-
-
-def test_the_mode_is_that_of_the_file_as_far_as_it_has_run():
-    with as_mxnet.as_it_runs(["matplotlib"], {}):
-        assert torch.is_grad_enabled()
-    with as_mxnet.as_it_runs(["mxnet"], {"x": 1}):
-        assert not torch.is_grad_enabled()
-    with as_mxnet.as_it_runs(["mxnet"], {"torch": torch}):
-        assert torch.is_grad_enabled()
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (
+            "import tensorflow as tf\ny = tf.matmul(X, w)",
+            "written for TensorFlow (line 1: import tensorflow as tf): its parts are not judged",
+        ),
+        (
+            "import jax.numpy as jnp\ny = jnp.dot(X, w)",
+            "written for JAX (line 1: import jax.numpy as jnp): its parts are not judged",
+        ),
+        (
+            "from mxnet import nd\ny = nd.dot(X, w)",
+            f"written for MXNet (line 1: from mxnet import nd): {STAND_IN}",
+        ),
+    ],
+)
+def test_what_is_said(code, sentence):
+    taken = framework_of(read(code.encode(), "answer.py"))
+    assert taken
+    assert taken.sentence == sentence
