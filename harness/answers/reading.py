@@ -39,6 +39,7 @@ _SQUARES = re.compile(
     r"|(?:my)?mae(?:loss)?|huber(?:loss)?|meanabsoluteerror|logcosh"
 )
 _PENALTY = re.compile(r".*penalty.*|.*regulari[sz].*|l[12](?:norm|reg|term)")
+_BUILT_IN = "weight_decay"  # an argument of torch's optimizers
 # What a line has not, activations among them. exp is none: schedules and plots have it too.
 _BENT = re.compile(
     ACTIVATION.pattern + r"|.*softmax.*|dropout.*|.*conv\dd.*|conv(?:layer)?|corr2d.*"
@@ -104,6 +105,13 @@ class Body:
     def bends(self) -> bool:
         """Whether it calls what makes more of a product than a line."""
         return any(map(_BENT.fullmatch, self.calls))
+
+    @property
+    def decays_built_in(self) -> bool:
+        """Whether a built-in optimizer is told to decay the weights: the concise form."""
+        keys = (key for n in self.nodes if isinstance(n, ast.Dict) for key in n.keys)
+        named = any(isinstance(k, ast.Constant) and k.value == _BUILT_IN for k in keys)
+        return named or any(isinstance(n, ast.keyword) and n.arg == _BUILT_IN for n in self.nodes)
 
     def squares(self) -> bool:
         """Whether it takes the square, or the absolute value, of a difference.
@@ -228,7 +236,8 @@ class Reading:
         zeros = self._zeros
         added = {f.name for f in self.functions if f.penalises(zeros)}
         calls = {plain(name) for name in added if not _PENALTY.fullmatch(plain(name))}
-        trained = self.trainings or tuple(f for f in self.functions if f.squares())
+        by_hand = tuple(body for body in self.trainings if not body.decays_built_in)
+        trained = by_hand or tuple(f for f in self.functions if f.squares())
         return bool(trained) and all(b.penalises(zeros) or b.calls & calls for b in trained)
 
     @property
