@@ -215,6 +215,15 @@ def gathered(
     return answer
 
 
+def parts_of(source: Source) -> dict[str, int]:
+    """The components that a file has by its text alone, with their lines; stubs are none."""
+    reading = _Reading.of(source, None)
+    classes = models(reading.found, added_methods(reading.statements))
+    parts = {name: definition for name, definition in classes.items() if name in BY_ROLE}
+    parts |= {name: given.found for name, given in reading.assigned.items()}
+    return {name: parts[name].line for name in BY_ROLE if name in parts and not parts[name].stub}
+
+
 @dataclass(frozen=True)
 class _Reading:
     """What the syntax of a file tells: its definitions and which of them is which component."""

@@ -64,7 +64,7 @@ _NAMES: dict[str, tuple[Kind, str]] = {
 }
 
 
-_CALLED = {*_NAMES, "Sequential", "load_array", "get_dataloader"}
+_CALLED = {*_NAMES, "Sequential", "load_array"}
 
 
 def takes_built_ins(statement: ast.stmt) -> bool:

@@ -22,6 +22,11 @@ class Framework:
     where: str
 
     @property
+    def judged(self) -> bool:
+        """Whether its parts can be asked here."""
+        return self.name in _ASKED
+
+    @property
     def sentence(self) -> str:
         """What the learner is told."""
         return f"written for {self.title} ({self.where}: {self.evidence}): {_JUDGED[self.name]}"
@@ -33,6 +38,7 @@ _JUDGED = {
     "tensorflow": "its parts are not judged",
     "jax": "its parts are not judged",
 }
+_ASKED = ("mxnet",)
 _PACKAGES = {name: name for name in (*_TITLES, "torch")} | {
     "d2lzh": "mxnet",
     "d2lzh_pytorch": "torch",

@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 
-from harness.answers.answer import Answer, load
+from harness.answers.answer import Answer, load, parts_of
+from harness.answers.chapter import chapter_of
 from harness.answers.fit_class import FitData
-from harness.answers.source import SourceError, read
+from harness.answers.framework import framework_of
+from harness.answers.source import Source, SourceError, read
 from harness.engine.components import LOOP, Fit, Question
 from harness.engine.components.contract import TARGETS, Target
 from harness.engine.pair import Sides
@@ -40,8 +42,25 @@ def respond(request: Message) -> Message:
         source = read(request.arrays["source"].tobytes(), facts["name"])
     except SourceError as error:
         return Message({"error": {"type": error.type, "message": str(error), "line": error.line}})
+    if "exercise" not in facts and not facts["roles"] and (other := taken_for(source)):
+        return Message(other)
     answer = load(source, facts["roles"], facts["seed"] + facts.get("shift", 0))
     return exercised(answer, request) if "exercise" in facts else interviewed(answer, facts)
+
+
+def taken_for(source: Source) -> dict[str, Any] | None:
+    """What is said of a file of another chapter, or of a framework that cannot be asked here.
+
+    Nothing of it is run: which parts it has is told by its text.
+    """
+    chapter, framework = chapter_of(source), framework_of(source)
+    if chapter is None and (framework is None or framework.judged):
+        return None
+    return {
+        "parts": [[name, line] for name, line in parts_of(source).items()],
+        "chapter": asdict(chapter) if chapter else None,
+        "framework": asdict(framework) if framework else None,
+    }
 
 
 def interviewed(answer: Answer, facts: dict[str, Any]) -> Message:
@@ -82,6 +101,7 @@ def described(answer: Answer, targets: list[Target]) -> dict[str, Any]:
         "targets": {target.name: _described(answer, target) for target in targets},
         "failures": [asdict(failure) for failure in answer.failures],
         "kind": answer.source.kind,
+        "framework": asdict(framework) if (framework := framework_of(answer.source)) else None,
         "signs": [asdict(sign) for sign in answer.signs[:MOST_SIGNS]],
         "stand_ins": answer.stand_ins,
         "notes": answer.notes,

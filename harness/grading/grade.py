@@ -17,6 +17,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from harness.answers.chapter import Chapter
+from harness.answers.framework import Framework
 from harness.answers.source import SourceError, read
 from harness.diagnosis.finding import Finding, Replies, find
 from harness.engine.components import (
@@ -41,6 +43,7 @@ from harness.grading.result import Checked, Judged, Status, Verdict, Warned
 from harness.grading.words import (
     advice_on,
     beside_a_right_part,
+    cut,
     described,
     not_from_scratch,
     of_exercise,
@@ -175,10 +178,31 @@ class _Judge:
         if "error" in facts:
             error = facts["error"]
             return _broken(name, str(error["type"]), str(error["message"]), error["line"])
+        if "parts" in facts:
+            return self._taken_for(facts)
         try:
             return self._answered(facts) if self.submission.exercise else self._from_facts(facts)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedError(f"{type(error).__name__}: {error}") from error
+
+    def _taken_for(self, facts: dict[str, Any]) -> Checked:
+        """A file of another chapter or framework: every part is skipped, with the reason."""
+        try:
+            chapter, framework = facts["chapter"], facts["framework"]
+            about = Chapter(**chapter) if chapter else Framework(**framework)
+            parts = [(str(name), int(line)) for name, line in facts["parts"] if name in BY_ROLE]
+            sentence = cut(about.sentence)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedError(f"{type(error).__name__}: {error}") from error
+        skipped = tuple(Judged(n, "skipped", line=line, message=sentence) for n, line in parts)
+        return Checked(
+            self.submission.name,
+            "inconclusive",
+            components=skipped,
+            notes=(sentence,),
+            chapter=cut(chapter["name"]) if chapter else None,
+            framework=cut(framework["name"]) if framework else None,
+        )
 
     def _answered(self, facts: dict[str, Any]) -> Checked:
         """An exercise, which is one component."""
@@ -201,6 +225,7 @@ class _Judge:
 
     def _from_facts(self, facts: dict[str, Any]) -> Checked:
         answer = facts["answer"]
+        framework = Framework(**answer["framework"]) if answer["framework"] else None
         targets = {str(name): description for name, description in dict(answer["targets"]).items()}
         present = {*(name.partition(".")[0] for name in targets), *map(str, answer["stubs"])}
         components = tuple(self._component(name, targets) for name in _shown(present))
@@ -212,9 +237,12 @@ class _Judge:
             if failure is not error
         ]
         stand_ins = [
-            f"{name} is not installed; a stand-in {'over torch ' * (name == 'mxnet')}took its place"
+            f"{name} is not installed; a stand-in took its place"
             for name in answer["stand_ins"]
+            if framework is None or name != framework.name
         ]
+        if framework:
+            stand_ins.insert(0, cut(framework.sentence))
         return Checked(
             self.submission.name,
             verdict_of(components, error),
@@ -222,6 +250,7 @@ class _Judge:
             components,
             notes=tuple(map(str, (*stand_ins, *answer["notes"], *others))),
             warnings=tuple(warned(sign) for sign in answer["signs"][:MOST_SIGNS]),
+            framework=cut(framework.name) if framework else None,
         )
 
     def _where(self, line: object) -> str:

@@ -103,6 +103,14 @@ _ADVICE = {
 }
 
 
+def cut(text: object) -> str:
+    """What came out of the worker as words, no longer than a sentence."""
+    return str(text)[:_LONGEST]
+
+
+_LONGEST = 400
+
+
 def unasked(reason: str) -> str:
     """Why a part was not asked, in words; KeyError where that is nonsense."""
     return _UNASKED[reason]
