@@ -65,7 +65,7 @@ class Clip(Component[Clipped]):
         for case in cases:
             rows = torch.stack(_gradients(case)).to(case.torch_dtype)
             nothing = rows.new_zeros(len(rows))
-            questions.append(Question(self, case, Data(rows, nothing, (rows[0],))))
+            questions.append(Question(self, case, Data(rows, nothing, ())))
         return tuple(questions)
 
     def reply(self, recipe: Recipe, question: Question, seed: int) -> Clipped:

@@ -39,12 +39,12 @@ def _methods() -> list[Target]:
     ]
 
 
-# The components under their own names first, then under the others.
+# The components under their own names first (those keep their place), then under the others.
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
         *(Target(component.roles[0], component) for component in COMPONENTS),
-        *(Target(role, component) for component in COMPONENTS for role in component.roles[1:]),
+        *(Target(role, component) for component in COMPONENTS for role in component.roles),
         *_methods(),
     )
 }

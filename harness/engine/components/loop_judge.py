@@ -136,16 +136,16 @@ def _amiss(question: Question, run: Run, chunk: Chunk) -> Iterator[Divergence | 
     """The first of each kind of fault in the updates."""
     expected = [(e, k) for e, count in enumerate(run.epochs) for k in range(count)]
     missing = [place for place in expected if place not in set(chunk.places)]
-    yield _parameter(missing[:1], "is not updated on this batch")
+    yield _parameter(missing, "is not updated on this batch")
     twice = [a for a, b in pairwise(chunk.places) if a == b]
-    yield _parameter(twice[:1], "is updated twice on this batch")
+    yield _parameter(twice, "is updated twice on this batch")
     given = torch.cat([value.reshape(-1) for value in question.data.initial])
     given = chunk.before if question.own_start else given
     starts = torch.cat((given.reshape(1, -1).to(chunk.after), chunk.after[:-1]))
     entered = {k: value for k, value in run.entered.items() if k < len(chunk)}
     jumps = [k for k, (value, _) in entered.items() if not torch.equal(value, starts[k])]
     text = "is not what the last update left" if jumps[:1] != [0] else "starts from other values"
-    yield _parameter([chunk.places[k] for k in jumps[:1]], text)
+    yield _parameter([chunk.places[k] for k in jumps], text)
     served = enumerate(chunk.batches())
     others = [k for k, (X, _) in served if k in entered and _another(X, entered[k][1])]
     if others:
@@ -153,7 +153,7 @@ def _amiss(question: Question, run: Run, chunk: Chunk) -> Iterator[Divergence | 
         yield Divergence("batch", *place, text="is not the one that the model is given")
     nothing = ~(chunk.gradient.nan_to_num() != 0).any(1) & (chunk.after == starts).all(1)
     idle = [chunk.places[int(k)] for k in nothing.nonzero()]
-    yield _parameter(idle[:1], "does not change: the update finds no gradient")
+    yield _parameter(idle, "does not change: the update finds no gradient")
     last = chunk.places[-1]
     if not torch.equal(run.final, chunk.after[-1]):
         back = torch.equal(run.final, starts[0])
