@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.engine.components import CLIP, COMPONENTS, METRIC, RECIPE_COMPONENTS
-from harness.engine.components.clip import MAX_NORM
+from harness.engine.components.clip import MAX_NORM, NORMS, Clipped
 from harness.pairs.linear import BUILTIN, SCRATCH
 from harness.pairs.softmax import SOFTMAX
 
@@ -111,6 +111,39 @@ def test_answers_are_not_asked_for_a_clip():
     assert CLIP not in COMPONENTS
     assert (*COMPONENTS, CLIP, METRIC) == RECIPE_COMPONENTS
     assert len(CLIP.questions(SOFTMAX.forms["object"].builtin, "object")) == 2
+
+
+def beginning_at(border):
+    """Return a clip that leaves alone what is not larger than this part of the largest norm."""
+
+    def clip(parameters, theta):
+        norm = norm_of(parameters)
+        if norm > border * theta:
+            scaled(parameters, theta / (norm + 1e-6))
+
+    return clip
+
+
+@pytest.mark.parametrize(
+    ("border", "level"), [(0.9985, "different"), (1.0, "rounding"), (1.0015, "different")]
+)
+def test_a_clip_that_begins_a_hair_too_early_or_too_late_is_different(border, level):
+    """Norms a thousandth below and above the largest are asked."""
+    assert levels(beginning_at(border))[0] == level
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rounding_is_relative_to_the_norm_of_its_own_row(sign):
+    """An entry may be off by 4 + 2 √16 roundings of itself and of the norm of its 16 entries."""
+    question, _ = CLIP.questions(B, "mse")
+    right = CLIP.ask(B, question).gradients.double()
+    row = NORMS.index(0.5)  # which nothing shrinks, so that the reference is not off at all
+    entry = int(right[row].abs().argmin())
+    allowed = 12 * 2.0**-24 * float(right[row].norm() + right[row, entry].abs())
+    for share, level in ((0.99, "rounding"), (1.01, "different")):
+        off = right.clone()
+        off[row, entry] += sign * share * allowed
+        assert CLIP.judge(question, Clipped(off), B, B).level == level
 
 
 def test_the_questions_have_norms_on_both_sides_of_the_largest():

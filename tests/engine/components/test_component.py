@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from harness.engine.case import UpdateRule
 from harness.engine.components import (
     COMPONENTS,
     DATA_ITERATOR,
@@ -14,6 +15,7 @@ from harness.engine.components import (
     LOSS,
     MODEL,
     OPTIMIZER,
+    Fit,
     SinglePiece,
 )
 from harness.engine.components.loop import RunawayError
@@ -61,6 +63,27 @@ def test_questions_are_drawn_from_the_seed(component):
             assert torch.equal(up, down)
 
 
+@pytest.mark.parametrize("component", COMPONENTS, ids=str)
+def test_the_piece_that_is_put_into_a_recipe_is_the_one_that_it_has(component):
+    """And no other piece is touched."""
+    changed = with_piece(component, raising)
+    assert component.of(changed) is raising
+    others = [other for other in COMPONENTS if other is not component]
+    assert all(other.of(changed) is other.of(MSE) for other in others)
+
+
+def test_only_a_loop_that_cuts_its_batches_itself_need_not_shuffle():
+    """Batches in stored order are then no affair of its own."""
+    ordered = dataclasses.replace(
+        MSE, batches=lambda X, y, size, _g: list(zip(X.split(size), y.split(size), strict=True))
+    )
+    for cuts, passed in ((True, True), (False, False)):
+        question, *_ = LOOP.questions(BUILTIN["mse"], "mse", fit=Fit(cuts=cuts))
+        assert (
+            LOOP.judge(question, ask(ordered, question), ordered, BUILTIN["mse"]).passed is passed
+        )
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("component", SINGLE, ids=str)
 def test_states_part_what_a_run_cannot(component, form):
@@ -70,8 +93,12 @@ def test_states_part_what_a_run_cannot(component, form):
     asked = [q for q in component.questions(BUILTIN[form], form) if q.judged]
     assert {q.case.d for q in asked} == ({1, 2} if component is LOSS else {1, 2, 5})
     for question in asked:
-        assert [stack.rows for stack, _ in question.stacks] == [5, 3, 1]
-        assert question.steps == sum(len(stack) for stack, _ in question.stacks) > 15
+        assert [(stack.rows, len(stack)) for stack, _ in question.stacks] == [
+            (5, 9),
+            (3, 4),
+            (1, 3),
+        ]
+        assert question.steps == 16
         positions = [k for stack, _ in question.stacks for k in stack.positions]
         assert positions == list(range(question.steps))
         for stack, upstream in question.stacks:
@@ -119,6 +146,20 @@ def test_a_question_that_is_not_judged_tells_writing_from_not_writing():
     assert str(extra[0].lr) == "nan"
     (written, *_) = ask(MSE, extra[0]).once
     assert written.parameter.isnan().all()
+
+
+def test_an_optimizer_with_a_state_is_asked_more():
+    """In float64 too, and there also with gradients of 1e-7, beside which its eps shows."""
+    adam = UpdateRule.of("adam")
+    asked = OPTIMIZER.questions(BUILTIN["mse"], "mse", rule=adam)
+    assert all(q.judged and q.case.optimizer == adam and q.case.lr == 0.01 for q in asked)
+    assert [q.case.dtype for q in asked] == ["float32", "float32", "float64", "float64"]
+    _, wide, exact, tiny = asked
+    assert wide.case.d == exact.case.d == tiny.case.d == 5
+    assert tiny.case.seed == exact.case.seed + 1  # the next seed, so that its states are others
+    for question, size in ((wide, 1.0), (exact, 1.0), (tiny, 1e-7)):
+        values = torch.cat([stack.gradient.reshape(-1) for stack, _ in question.stacks]).double()
+        assert 0.85 < float(values.std()) / size < 1.15  # of some hundred normal numbers
 
 
 @pytest.mark.parametrize("component", SINGLE, ids=str)
@@ -207,7 +248,7 @@ def test_what_a_component_raises_is_part_of_the_reply(component, piece, stage):
         raised = reply.once[0].raised.get("loss") if component is LOSS else reply.raised
         assert bool(raised) == wrong
         if raised:
-            assert raised.stage == stage
+            assert (raised.stage, raised.epoch, raised.step) == (stage, 0, 0)
     if piece is raising:
         reply = ask(with_piece(component, piece), question)
         raised = reply.once[0].raised["loss"] if component is LOSS else reply.raised
@@ -248,9 +289,38 @@ def test_an_iterator_that_does_not_end_is_stopped():
         while True:
             yield features[:size], labels[:size]
 
-    served = ask(with_piece(DATA_ITERATOR, endless), first(DATA_ITERATOR))
+    question = first(DATA_ITERATOR)
+    served = ask(with_piece(DATA_ITERATOR, endless), question)
     assert served.endless
     assert served.raised is None
+    n, size = question.case.n, question.case.batch_size
+    most = 2 * math.ceil(n / size) + n
+    assert [len(epoch) for epoch in served.epochs] == [most]
+    for count, stopped in ((most - 1, False), (most, True)):
+
+        def long(features, labels, size, _generator, count=count):
+            return [(features[:size], labels[:size])] * count
+
+        assert ask(with_piece(DATA_ITERATOR, long), question).endless is stopped
+
+
+def test_where_an_iterator_raised_is_known():
+    """By the epoch, and the batches that it had served there."""
+
+    class Late(Batches):
+        begun = 0
+
+        def __iter__(self):
+            type(self).begun += 1
+            for index, batch in enumerate(super().__iter__()):
+                if (self.begun, index) == (3, 2):
+                    raise LookupError
+                yield batch
+
+    raised = ask(with_piece(DATA_ITERATOR, Late), first(DATA_ITERATOR)).raised
+    assert (raised.kind, raised.epoch, raised.step) == ("LookupError", 2, 2)
+    at_once = ask(with_piece(DATA_ITERATOR, raising), first(DATA_ITERATOR)).raised
+    assert (at_once.epoch, at_once.step) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -300,9 +370,35 @@ def test_a_loop_that_does_not_end_is_stopped():
 
 
 def test_a_loop_that_does_nothing_has_no_steps():
-    """And no epochs."""
-    run = ask(with_piece(LOOP, lambda side: None), first(LOOP))
+    """And no epochs: all that can be held against another run is where it ends."""
+    question = first(LOOP)
+    run = ask(with_piece(LOOP, lambda side: None), question)
     assert (run.chunk, run.epochs, run.raised) == (None, [], None)
+    (values,) = LOOP.signature(run, MSE.convention).values
+    given = torch.cat([value.reshape(-1) for value in question.data.initial])
+    assert torch.equal(values, given.reshape(1, -1))
+
+
+def test_a_run_begins_like_one_with_the_same_first_updates():
+    """Without any update it begins like one without, and like no other."""
+    question = first(LOOP)
+    run, begun = ask(MSE, question), glance(MSE, question, 2)
+    idle = ask(with_piece(LOOP, lambda side: None), question)
+    right = LOOP.signature(run, MSE.convention)
+
+    def begins_like(reply, beginning):
+        return LOOP.begins_like(question, reply, beginning, right)
+
+    assert begins_like(run, begun)
+    assert begins_like(idle, idle)
+    assert not begins_like(run, idle)
+    assert not begins_like(idle, begun)
+    after = begun.chunk.after.clone()
+    after[1] *= 1.001
+    other = dataclasses.replace(begun.chunk, after=after)
+    assert not begins_like(run, dataclasses.replace(begun, chunk=other))
+    later = dataclasses.replace(begun.chunk, places=[(0, 0), (0, 2)])
+    assert not begins_like(run, dataclasses.replace(begun, chunk=later))
 
 
 def test_initial_parameters_are_drawn_in_the_asked_width():

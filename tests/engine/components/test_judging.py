@@ -19,7 +19,9 @@ from harness.engine.components import (
     OPTIMIZER,
     ForcedReply,
     Served,
+    forced_judge,
 )
+from harness.engine.forced import examine
 from harness.engine.forced_run import Forced
 from harness.engine.pieces import Functional
 from harness.mistakes import loop as mistaken_loops
@@ -328,6 +330,12 @@ def test_right_initial_parameters_pass(seed):
         (lambda d: (initial()(d)[0] + 0.01, initial()(d)[1]), "no leaf"),
         (lambda d: (torch.full((d, 1), math.nan, requires_grad=True), initial()(d)[1]), "nan"),
         (initial(shape=(1, 3)), "has shapes (1, 3) and (1,)"),
+        (lambda d: (initial()(d)[0], torch.zeros(2, requires_grad=True)), "and (2,), but should"),
+        (lambda d: (initial()(d)[0], torch.zeros(1)), "of b is none: it does not require"),
+        (
+            lambda d: tuple(p.detach().double().requires_grad_() for p in initial()(d)),
+            "is of float64 and float64, but should be of float32",
+        ),
     ],
 )
 def test_wrong_initial_parameters_are_said(piece, said):
@@ -464,6 +472,57 @@ def test_an_epoch_that_was_never_served_is_different():
     served = Served([], [], data.features, data.labels, None, endless=False)
     found = DATA_ITERATOR.judge(question, served, MSE, BUILTIN["mse"])
     assert (found.level, found.steps) == ("different", 0)
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_epochs_too_many_or_too_few_are_told_where_the_shorter_course_ends(by):
+    """The first epoch that one of the two does not have."""
+
+    class Miscounts(Loop):
+        def fit(self):
+            for number in range(self.side.case.epochs + by):
+                self.epoch(number)
+
+    verdict = verdicts(LOOP, lambda side: Miscounts(side).fit())[0]
+    epochs = verdict.question.case.epochs
+    assert verdict.first.text == f"makes {epochs + by} epochs of {epochs}"
+    assert verdict.first.epoch == min(epochs, epochs + by)
+
+
+def test_a_loop_that_updates_nothing_has_no_steps():
+    """Whether it serves nothing or all of it, or raises at once."""
+
+    def raising(side):
+        raise LookupError
+
+    serving = lambda side: [list(side.loader) for _ in range(side.case.epochs)]  # noqa: E731
+    for loop in (lambda side: None, serving, raising):
+        assert {verdict.steps for verdict in verdicts(LOOP, loop)} == {0}
+
+
+@pytest.mark.parametrize("component", [MODEL, LOSS, OPTIMIZER])
+def test_a_reply_that_is_right_to_the_bit_needs_no_second_look(component, monkeypatch):
+    """One that is right but for a bit is looked at."""
+    question = component.questions(BUILTIN["mse"], "mse")[1]  # is not asked twice
+    own = component.own_reply(BUILTIN["mse"], question)
+    assert component.judge(question, own, BUILTIN["mse"], BUILTIN["mse"]).passed
+    looks = []
+
+    def noted(*given):
+        looks.append(given)
+        examine(*given)
+
+    monkeypatch.setattr(forced_judge, "examine", noted)
+    same = component.ask(BUILTIN["mse"], question)
+    assert component.judge(question, same, BUILTIN["mse"], BUILTIN["mse"]).passed
+    assert not looks
+    name = component.columns[0]
+    values = getattr(same.once[0], name).clone()
+    values[0, 0] = torch.nextafter(values[0, 0], values.new_tensor(math.inf))
+    once = [dataclasses.replace(same.once[0], **{name: values}), *same.once[1:]]
+    reply = dataclasses.replace(same, once=once)
+    verdict = component.judge(question, reply, BUILTIN["mse"], BUILTIN["mse"])
+    assert (verdict.level, bool(looks)) == ("rounding", True)
 
 
 @pytest.mark.parametrize(

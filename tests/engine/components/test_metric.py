@@ -1,6 +1,7 @@
 """The metric as a component: right ones pass, wrong ones differ or raise, none is not asked."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -75,3 +76,17 @@ def test_it_may_write_to_what_it_is_given():
 
     assert all(verdict.passed for verdict in judged(greedy))
     assert torch.count_nonzero(QUESTIONS[0].stacks[0][0].prediction)
+
+
+def test_a_metric_begins_like_one_that_tells_the_same_first():
+    """And like none that tells something else there."""
+    question, *_ = QUESTIONS
+    whole, begun = METRIC.ask(SIDES.builtin, question), METRIC.glance(SIDES.builtin, question, 2)
+    (right,) = METRIC.signatures(question, whole, SIDES.builtin.convention)
+    assert len(begun.values) == 2
+    assert METRIC.begins_like(question, whole, begun, right)
+    for k in range(2):
+        values: list[Any] = list(begun.values)
+        values[k] = values[k] + 0.5
+        other = dataclasses.replace(begun, values=values)
+        assert not METRIC.begins_like(question, whole, other, right)

@@ -35,6 +35,10 @@ def signed(*rows, facts=()):
         ([math.inf, 1.0], [math.inf, 1.0], True),
         ([math.inf, 1.0], [-math.inf, 1.0], False),
         ([math.inf, 1.0], [1e30, 1.0], False),
+        ([math.inf, 1e-9], [math.inf, 2e-9], False),  # what is not finite has no size
+        ([-math.inf, 1e-9], [-math.inf, 2e-9], False),
+        ([math.nan, 1e-9], [math.nan, 2e-9], False),
+        ([], [], True),
         ([1.0], [1.0, 1.0], False),
     ],
 )
