@@ -63,6 +63,12 @@ def test_small_values_count_as_well():
     assert column(mine, [[1e6, 1.0, 1.0], [1.0, 1.0, 1.0]]).ratio == 2
 
 
+def test_what_is_right_at_0_is_left_out_of_the_ratio():
+    """0 times any number is 0; but what should be 0 has to be."""
+    assert column([[0.0, 4.0]], [[0.0, 2.0]], rounding=0.0).ratio == 2
+    assert column([[0.5, 4.0]], [[0.0, 2.0]], rounding=0.0).ratio is None
+
+
 def test_an_offset_is_one_number_other_than_0():
     """For all values."""
     right = torch.tensor(RIGHT)

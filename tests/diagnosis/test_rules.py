@@ -1,9 +1,11 @@
 """Facts that name a mistake: each with a reply that shows it and one that only looks like it."""
 
+import math
+
 import pytest
 import torch
 
-from harness.diagnosis.rules import told
+from harness.diagnosis.rules import Serving, _as_by_chance, told
 from harness.engine.components import (
     COMPONENTS,
     DATA_ITERATOR,
@@ -11,8 +13,10 @@ from harness.engine.components import (
     LOSS,
     MODEL,
     Matched,
+    Served,
 )
 from harness.engine.pieces import Functional
+from harness.mistakes.catalogue import of
 from harness.mistakes.data import Batches
 from harness.pairs.linear import BUILTIN, SCRATCH
 
@@ -132,6 +136,52 @@ def test_iterators_are_told_by_their_rows(batches, ids):
     """What is like a known mistake but is none has no name."""
     full = {"range": ["data.out-of-range"], "unpaired": ["data.unpaired"], "": []}
     assert names(DATA_ITERATOR, batches) == full[ids]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        pytest.param(mistake.id, written, id=f"{mistake.id}-{at}")
+        for mistake in of(DATA_ITERATOR)
+        for at, written in enumerate(mistake.forms)
+    ],
+)
+def test_each_mistake_of_an_iterator_is_told_by_its_rows(name, written):
+    """By its own name, first of all; within one process a seed inside looks like one order kept."""
+    subject = written.make(MSE)
+    assert subject is not None
+    given = names(DATA_ITERATOR, subject.batches)
+    assert given[0] == name
+    assert set(given[1:]) <= {"data.shuffle-once"}
+
+
+def serving(orders):
+    """Return one question answered with these orders of its rows, an epoch each."""
+    question = DATA_ITERATOR.questions(BUILTIN["mse"], "mse")[0]
+    data, size = question.data, question.case.batch_size
+    epochs = [
+        [(data.features[rows], data.labels[rows]) for rows in torch.tensor(order).split(size)]
+        for order in orders
+    ]
+    served = Served(epochs, [], data.features, data.labels, None, endless=False)
+    return Serving(question, served)
+
+
+@pytest.mark.parametrize(
+    ("different", "by_chance"), [(20, False), (21, True), (37, True), (38, False)]
+)
+def test_rows_drawn_one_by_one_are_as_many_as_chance_gives_within_four_deviations(
+    different, by_chance
+):
+    """Of 23 rows, drawn as often in each of two epochs: 29.5 ± 4 · 2.12, by Feller."""
+    n = 23
+    one, two = (1 - 1 / n) ** n, (1 - 2 / n) ** n  # that a row, and that two rows, never come
+    mean = 2 * n * (1 - one)
+    variance = 2 * (n * one + n * (n - 1) * two - (n * one) ** 2)
+    assert (abs(different - mean) <= 4 * math.sqrt(variance)) is by_chance
+    counts = (different // 2, different - different // 2)
+    orders = [[row % count for row in range(n)] for count in counts]
+    assert _as_by_chance(serving(orders)) is by_chance
 
 
 def init(make):
