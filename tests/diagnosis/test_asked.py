@@ -12,6 +12,9 @@ from torch import nn
 from harness.diagnosis import asked
 from harness.diagnosis.finding import compare
 from harness.engine.case import UpdateRule
+from harness.engine.case_comparison import CaseComparison
+from harness.engine.comparison import compare as engine_compare
+from harness.engine.components import OPTIMIZER
 from harness.pairs.catalogue import named
 from harness.pairs.linear import BUILTIN, LINEAR, SCRATCH, LinearCase
 
@@ -63,6 +66,33 @@ def test_labels_of_another_shape_are_not_judged_where_no_case_has_them():
     bare = R(S, loss=lambda y_hat, y: (y_hat - y).square().mean())
     assert compare(bare, cases=[SMALL]).verdict in AGREES
     assert compare(bare, cases=[SMALL, flat]).verdict == "different"
+
+
+def test_a_fault_that_no_case_comes_by_is_found_by_asking():
+    """Residuals as large as no case has: the run is right, the piece is not."""
+
+    def capped(y_hat, y):
+        return (y_hat - y.reshape(y_hat.shape)).clamp(-500, 500).square().mean()
+
+    run = engine_compare(R(S, loss=capped), cases=[SMALL])
+    assert run.verdict in AGREES
+    result = compare(R(S, loss=capped), cases=[SMALL])
+    assert (result.verdict, result.asked) == ("different", {"loss": "different"})
+    assert [finding["component"] for finding in result.findings] == ["squared_loss"]
+
+
+def test_an_update_that_divides_is_not_asked_within_a_reference_whose_update_does_not():
+    """And the other way round; within one of its own kind it is."""
+    summed = BUILTIN["functional"]
+    references = {
+        "mean": R(B, loss=functools.partial(B.loss)),
+        "none": R(summed, loss=functools.partial(summed.loss)),
+    }
+    for mine, side in (("mean", S), ("none", SCRATCH["functional"])):
+        subject = R(side, optimizer=functools.partial(side.optimizer), name="subject")
+        for theirs, reference in references.items():
+            case = CaseComparison(SMALL, subject, reference, forced_pass=False)
+            assert bool(asked.askings(OPTIMIZER, [case])) is (mine == theirs)
 
 
 # -- optimizers that remember --------------------------------------------------

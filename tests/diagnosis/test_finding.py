@@ -274,6 +274,40 @@ def test_what_can_be_measured_is_said(fault):
     assert sentence in [said.removesuffix(" where it differs") for said in result.measured]
 
 
+def test_a_finding_tells_where_it_first_went_wrong():
+    """The first divergence of the first failed question; else what was first raised."""
+    result = judged(LOSS, scaled(MSE.loss, 0.3))
+    assert result.first == result.failed[0].first
+    assert (result.first.stage, result.raised) == ("loss", None)
+    shown = result.to_dict()
+    assert (shown["component"], shown["level"]) == ("squared_loss", "different")
+    assert shown["message"] == result.first.message
+    assert (shown["cause"], shown["also"], shown["what"]) == (None, [], None)
+    assert shown["measured"] == list(result.measured)
+    wrong = found(LOSS, named("loss.extra-half").forms[0].make(SCRATCH["object"]), "object")
+    assert wrong.to_dict()["cause"] == {
+        "id": "loss.extra-half",
+        "evidence": wrong.cause.evidence,
+    }
+    assert wrong.to_dict()["what"] == named("loss.extra-half").what
+
+    def refuses(y_hat, y):
+        raise LookupError("not today")
+
+    refused = judged(LOSS, refuses)
+    assert refused.first is None
+    assert refused.to_dict()["message"] == "raises LookupError: not today"
+
+
+def test_findings_of_one_component_and_cause_are_shown_once():
+    """The first of them; other causes and other components beside it."""
+    loss, same = judged(LOSS, scaled(MSE.loss, 0.3)), judged(LOSS, scaled(MSE.loss, 0.4))
+    known = found(LOSS, named("loss.sign").forms[0].make(MSE))
+    update = judged(OPTIMIZER, updated(lambda g, lr, _i, _k: 0.3 * lr * g))
+    shown = finding._distinct([loss, same, known, update, update])
+    assert shown == [loss.to_dict(), known.to_dict(), update.to_dict()]
+
+
 @pytest.mark.parametrize("fault", UNEXPLAINED)
 def test_a_sentence_is_only_said_where_it_holds(fault):
     """The control: of the sentences above, others than its own hold for few of the faults."""
