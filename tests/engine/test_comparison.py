@@ -1009,3 +1009,59 @@ def test_the_data_of_a_case_is_not_shared():
     first, second = judged(SMALL), judged(SMALL)
     assert isinstance(first.data, LinearData)
     assert first.data.features.data_ptr() != second.data.features.data_ptr()
+
+
+def test_what_was_asked_counts_beside_what_was_called():
+    """A clip that no case calls is unseen until it was asked, and then as good as its answers."""
+    clip = dataclasses.replace(SCRATCH["mse"], clip=lambda *_: None)
+    whole = Comparison("x", [judged(SMALL, clip)])
+    never = "clip was given and never called"
+    seen: list[Any] = [(whole.unseen, whole.verdict, whole.reason)]
+    for level in ("identical", "different"):
+        whole.asked["clip"] = level
+        seen.append((whole.unseen, whole.verdict, whole.reason))
+    agrees, differs = ((), "identical", None), ((), "different", None)
+    assert seen == [(("clip",), "inconclusive", never), agrees, differs]
+
+
+def test_the_reason_is_that_of_the_first_case_with_the_verdict():
+    """Not of one that agrees, nor of a later one; else of a piece that was asked by itself."""
+    good, bad = judged(SMALL), judged(SMALL, broken("wrong", loss=scaled_value(2.0)))
+    later = judged(SMALL, broken("later", **FAULTS["update lr"][1]))
+    assert bad.why
+    assert bad.why != later.why
+    assert Comparison("x", [good, bad, later]).reason == bad.why
+    assert Comparison("x", [good]).reason is None
+    whole = Comparison("x", [good])
+    whole.asked["loss"] = "different"
+    whole.findings = [
+        {"component": "sgd", "level": "error", "message": "raises"},
+        {"component": "squared_loss", "level": "different", "message": "is off"},
+    ]
+    assert whole.reason == "squared_loss by itself: is off"
+
+
+def test_a_reference_of_ones_own_is_run_once_for_itself():
+    """Progress is told of the run that is reported, once: the subject's, or its own."""
+    own = dataclasses.replace(BUILTIN["mse"], name="own", loss=torch.nn.HuberLoss())
+    for subject in (own, broken("other", loss=torch.nn.HuberLoss())):
+        seen: list[int] = []
+
+        def progress(_case, done, seen=seen):
+            seen.append(done)
+
+        whole = compare(subject, own, [SMALL], progress=progress)
+        assert whole.verdict in ("identical", "rounding")
+        assert seen == [0, SMALL.total_steps]
+
+
+@pytest.mark.parametrize("settings", [{}, {"clip": 0.1}, {"clear_gradients": False}], ids=str)
+def test_a_gradient_that_is_not_the_steps_own_is_no_measure_of_the_pieces(settings, monkeypatch):
+    """The reference shows it clipped or summed up: then it grants the forced pass nothing."""
+    standards = []
+    monkeypatch.setattr(CaseComparison, "_judge_forced", lambda _, given: standards.extend(given))
+    judged(dataclasses.replace(SMALL, **settings))
+    assert standards
+    assert any(bool(standard.gaps["prediction"].any()) for standard in standards)
+    measured = any(bool(standard.gaps["gradient"].any()) for standard in standards)
+    assert measured == (not settings)

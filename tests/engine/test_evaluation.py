@@ -107,3 +107,44 @@ def test_the_course_tells_the_metric_by_epoch():
     assert all(len(values) == CASE.epochs for values in told.values())
     assert all(0 <= value <= 1 for values in told.values() for value in values)
     assert found["final"]["scratch"]["accuracy"] == told["subject"][-1]
+
+
+def accuracy(y_hat, y):
+    """Return the share of rows that are right."""
+    return (y_hat.argmax(1) == y).float().mean()
+
+
+def test_every_epoch_is_evaluated_where_it_ended():
+    """At the reference's state there, which a run of as many epochs ends in."""
+
+    def given(epochs):
+        shown = []
+
+        def metric(y_hat, y):
+            shown.append(y_hat.clone())
+            return accuracy(y_hat, y)
+
+        subject = dataclasses.replace(SIDES.builtin, name="subject", metric=metric)
+        compare(subject, SIDES.builtin, [dataclasses.replace(CASE, epochs=epochs)])
+        return shown
+
+    runs = [given(epochs) for epochs in (1, 2, 3)]
+    assert [len(run) for run in runs] == [1, 2, 3]
+    for run in runs[:2]:
+        for mine, longest in zip(run, runs[2], strict=False):
+            assert torch.equal(mine, longest)
+    assert not torch.equal(runs[2][0], runs[2][1])
+
+
+def test_only_some_rows_are_evaluated():
+    """The first 1024, in order."""
+    shown = []
+
+    def metric(y_hat, y):
+        shown.append(y)
+        return accuracy(y_hat, y)
+
+    case = dataclasses.replace(CASE, num_examples=1030, batch_size=515, epochs=1)
+    compare(dataclasses.replace(SIDES.builtin, metric=metric), SIDES.builtin, [case])
+    (labels,) = shown
+    assert torch.equal(labels, case.data().labels[:1024])

@@ -37,10 +37,10 @@ def kinked(kinks):
     return Expected(torch.ones_like(true), scale, 1, refine), worked_out
 
 
-def judged(expected, off):
+def judged(expected, off, by=1e-2):
     record = StageRecord("prediction", torch.float32)
     value = expected.value.clone()
-    value[list(off)] += 1e-2
+    value[list(off)] += by
     nothing = torch.zeros_like(value)
     steps = Steps([(0, k) for k in range(STEPS)])
     record.add(steps, value, expected, nothing, equal_bits=False)
@@ -74,6 +74,7 @@ def test_a_fault_everywhere_is_found_at_the_price_of_one_block():
 def test_what_agrees_is_not_worked_out():
     expected, worked_out = kinked([3])
     assert judged(expected, []).level == "rounding"
+    assert judged(expected, [3, 4], by=1e-8).level == "rounding"  # not to the bit
     assert not worked_out
 
 

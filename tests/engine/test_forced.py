@@ -7,10 +7,19 @@ import pytest
 import torch
 
 from harness.engine.components import LOSS, MODEL, OPTIMIZER
-from harness.engine.forced import STAGE_OF, Standard, by_stage, examine, fitting, usable
-from harness.engine.forced_run import COLUMNS
+from harness.engine.forced import (
+    STAGE_OF,
+    Standard,
+    by_stage,
+    canonical,
+    examine,
+    fitting,
+    usable,
+)
+from harness.engine.forced_run import _POWERS, COLUMNS, _weights
 from harness.engine.oracle import Oracle
 from harness.engine.raised import Raised
+from harness.engine.recipe import Convention
 from harness.engine.stage import StageRecord
 from harness.pairs.linear import BUILTIN, SCRATCH
 
@@ -102,3 +111,45 @@ def test_gaps_are_fitted_to_the_columns():
     assert fitting(gap, torch.zeros(2, 3)) is gap
     assert fitting(gap, torch.zeros(2, 5)).tolist() == [[1, 1, 1, 0, 0]] * 2
     assert not fitting(gap, torch.zeros(2, 2)).any()
+
+
+@pytest.mark.parametrize(
+    ("convention", "of_loss", "of_gradient"),
+    [
+        (Convention(), 1.0, 1.0),
+        (Convention(0.5), 0.5, 0.5),
+        (Convention(0.5, reduction="none"), 0.5, 0.5 * 5),
+        (Convention(2.0, reduction="sum"), 2.0 * 5, 2.0 * 5),
+    ],
+    ids=str,
+)
+def test_recorded_values_come_in_units_of_the_mean_of_the_pairs_own_loss(
+    convention, of_loss, of_gradient
+):
+    """Losses and gradients are divided by what a side scales them by; the others stay."""
+    stack, _ = LOSS.questions(REFERENCE, "mse")[0].stacks[0]
+    assert stack.rows == 5
+    loss = torch.arange(1.0, 1 + len(stack)).reshape(-1, 1)  # one number a step
+    units = canonical(dataclasses.replace(stack, loss=loss), convention)
+    torch.testing.assert_close(units["loss"], loss.double() / of_loss)
+    torch.testing.assert_close(units["gradient"], stack.gradient.double() / of_gradient)
+    assert torch.equal(units["prediction"], stack.prediction.double())
+    assert torch.equal(units["parameter"], stack.after.double())
+
+
+def test_a_backward_pass_is_handed_powers_of_two_of_either_sign():
+    """Another one for each row and in each step, so that nothing is rounded by it."""
+    assert all(math.log2(abs(power)).is_integer() for power in _POWERS)
+    assert len(set(_POWERS)) == len(_POWERS) == 6
+    assert {power > 0 for power in _POWERS} == {True, False}
+    single = [float(_weights(k, torch.zeros(()), 4)) for k in range(7)]
+    assert single[:6] == list(_POWERS)
+    assert single[6] == single[0]
+    for shape in ((8,), (8, 1), (8, 2)):
+        weights = [_weights(k, torch.zeros(shape), 8) for k in range(6)]
+        assert all(part.shape == shape for part in weights)
+        lines = [part.reshape(8, -1) for part in weights]
+        by_row = [line[:, 0].tolist() for line in lines]
+        assert all(len(set(row[:6])) == 6 and row[6:] == row[:2] for row in by_row)
+        assert len(set(map(tuple, by_row))) == 6
+        assert all(torch.equal(line, line[:, :1].expand_as(line)) for line in lines)

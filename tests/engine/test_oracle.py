@@ -12,7 +12,7 @@ from harness.engine.case import UpdateRule
 from harness.engine.case_comparison import CaseComparison
 from harness.engine.expected import Expected, joined
 from harness.engine.lockstep import reference_lr
-from harness.engine.oracle import Oracle
+from harness.engine.oracle import Oracle, _with_carried
 from harness.engine.recorder import Recorder
 from harness.engine.trace import Stack
 from harness.errors import InputError
@@ -161,6 +161,9 @@ def test_a_loss_by_example_or_its_mean():
     rows, means = oracle.loss_at(stack, 5).value, oracle.loss_at(stack, 3).value
     squares = (stack.prediction - stack.y.flatten(1)) ** 2
     torch.testing.assert_close(rows, squares)
+    for form in ("object", "functional"):  # in units of the mean squared error, whatever the side's
+        halves = Oracle(BUILTIN[form], case, case.data(), case.lr)
+        torch.testing.assert_close(halves.loss_at(stack, 5).value, squares)
     torch.testing.assert_close(
         means, torch.stack([part.mean(1) for part in squares.split((2, 2, 1), 1)], 1)
     )
@@ -304,3 +307,37 @@ def test_a_wrong_hidden_layer_is_different_where_it_is_wrong(name, dtype):
     assert found.stage == stage
     right = judged(lambda X, W1, b1, W2, b2: (X @ W1.T + b1).relu() @ W2.T + b2)
     assert right.verdict in ("identical", "rounding")
+
+
+@pytest.mark.parametrize("form", ["mse", "object", "functional"])
+def test_the_loss_over_all_the_data_is_their_mean(form, monkeypatch):
+    """In units of the mean squared error, however many rows are taken at once."""
+    case = dataclasses.replace(CASE, form=form)
+    data = case.data()
+    oracle = Oracle(BUILTIN[form], case, data, case.lr)
+    state = torch.tensor([0.5, -1.0, 2.0])
+    wanted = data.mean_squared_error(state)
+    assert oracle.loss_over(data, state) == pytest.approx(wanted, rel=1e-12)
+    monkeypatch.setattr("harness.engine.case._ROWS", 7)
+    assert oracle.loss_over(data, state) == pytest.approx(wanted, rel=1e-12)
+
+
+def test_an_evaluation_expects_the_predictions_of_all_rows():
+    """Beside their scale, and not the gradient."""
+    data = CASE.data()
+    oracle = Oracle(BUILTIN["mse"], CASE, data, CASE.lr)
+    state = torch.tensor([0.5, -1.0, 2.0])
+    expected = oracle.evaluated(state, data.features)
+    wanted = data.features.double() @ state[:2].double() + 2
+    torch.testing.assert_close(expected.value, wanted.reshape(1, -1))
+    sizes = data.features.double().abs() @ state[:2].double().abs() + 2
+    torch.testing.assert_close(expected.scale, sizes.reshape(1, -1))
+
+
+def test_what_is_carried_is_judged_by_the_largest_that_is_carried():
+    """Behind the parameters, each by its own size beside that; nothing changes without any."""
+    after = Expected(torch.ones(2, 1), torch.full((2, 1), 9.0), 1)
+    assert _with_carried(after, torch.empty(2, 0)) is after
+    both = _with_carried(after, torch.tensor([[3.0, -4.0], [0.0, 1.0]]))
+    assert both.value.tolist() == [[1, 3, -4], [1, 0, 1]]
+    assert both.scale.tolist() == [[9, 7, 8], [9, 1, 2]]

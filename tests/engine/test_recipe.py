@@ -226,10 +226,12 @@ def test_gradients_pile_up_where_the_case_says_so():
     side.fit()
     side.zero_grad()
     assert all(p.grad is not None for p in side.parameters())
-    plain = SCRATCH["mse"].build(CASE, CASE.data())
-    plain.fit()
-    plain.zero_grad()
-    assert all(p.grad is None for p in plain.parameters())
+    for sides, form in itertools.product((SCRATCH, BUILTIN), FORMS):
+        plain = sides[form].build(CASE, CASE.data())
+        for p in plain.parameters():
+            p.grad = torch.ones_like(p)
+        plain.zero_grad()
+        assert all(p.grad is None for p in plain.parameters())
 
 
 def test_an_iterator_for_one_pass_is_made_once():
@@ -302,3 +304,31 @@ def test_an_import_draws_nothing():
         for deed in ("import harness.engine.recipe", "torch.rand(1)")
     ]
     assert ended == [0, 1]
+
+
+def test_recipes_are_equal_where_their_pieces_are_the_same_objects():
+    """A piece may be anything, also what is equal to nothing or cannot be hashed."""
+    recipe = SCRATCH["mse"]
+    assert recipe == dataclasses.replace(recipe)
+    assert hash(recipe) == hash(dataclasses.replace(recipe))
+    for name in (*PIECES, "init", "clip", "stepper"):
+        other: dict[str, Any] = {name: partial(getattr(recipe, name))}
+        assert recipe != dataclasses.replace(recipe, **other)
+    assert recipe != dataclasses.replace(recipe, name="another")
+    assert recipe != dataclasses.replace(recipe, convention=Convention(0.5))
+    assert recipe != recipe.name
+    unhashable: Any = [recipe.loss]
+    held = dataclasses.replace(recipe, loss=unhashable)
+    assert held == dataclasses.replace(held)
+    assert hash(held) == hash(dataclasses.replace(held))
+    alike: Any = [recipe.loss]
+    assert held != dataclasses.replace(recipe, loss=alike)
+
+
+def test_only_the_very_pieces_of_a_recipe_are_bounded():
+    """One that was replaced may do anything."""
+    recipe = BUILTIN["mse"]
+    assert recipe.is_bounded(recipe.model)
+    assert recipe.is_bounded(recipe.loss)
+    assert not recipe.is_bounded(partial(recipe.model))
+    assert not dataclasses.replace(recipe, bounded=()).is_bounded(recipe.model)

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from harness.engine import rounding
-from harness.engine.rounding import RandomRounding, moved
+from harness.engine.rounding import RandomRounding, moved, twisted
 from harness.engine.tolerance import unit_roundoff
 
 UNIT = unit_roundoff(torch.float32)
@@ -106,3 +107,18 @@ def test_the_drawn_signs_are_the_same_each_time_and_follow_the_unit():
     first, again, coarse = (RandomRounding(unit).rounded(X) for unit in (UNIT, UNIT, 2 * UNIT))
     assert torch.equal(first, again)
     assert torch.allclose(coarse - 1, 2 * (first - 1), rtol=1e-6)
+
+
+def test_a_convolution_sums_up_over_what_one_filter_covers():
+    """Its channels and its places, not the filters."""
+    with RandomRounding(UNIT) as mode:
+        nn.functional.conv2d(torch.ones(1, 2, 5, 5).double(), torch.ones(4, 2, 3, 3).double())
+    assert mode.length == 2 * 3 * 3
+
+
+def test_a_twisted_value_is_larger_or_smaller_by_just_so_much():
+    """Either, at random."""
+    values = torch.full((1000,), 3.0, dtype=torch.float64)
+    changed = twisted(values, 2.0**-10, torch.Generator().manual_seed(0))
+    assert set(changed.tolist()) == {3 * (1 - 2.0**-10), 3 * (1 + 2.0**-10)}
+    assert 400 < int((changed > 3).sum()) < 600

@@ -165,3 +165,13 @@ def test_the_worst_level_decides():
     assert worst([]) == "inconclusive"
     assert SEVERITY[0] == "identical"
     assert SEVERITY[-1] == "different"
+
+
+def test_a_reference_is_sound_up_to_and_with_the_border():
+    """Four times the floor is still explained; the next number is not."""
+    right = expected(RIGHT)
+    border = 4 * allowance(right.scale, NO_GAP, torch.float32, 1)
+    for gap, sound in ((border, True), (torch.nextafter(border, border + 1), False)):
+        record = StageRecord("loss", torch.float32)
+        record.measure(right, gap)
+        assert record.sound is sound

@@ -17,7 +17,7 @@ from harness.engine.recorder import (
     Recorder,
     chunk_steps,
 )
-from harness.engine.trace import STAGES, Chunk, Stack
+from harness.engine.trace import STAGES, Chunk, Lane, Stack
 from harness.pairs.linear import ROW_SHAPES, SCRATCH, LinearCase
 from scratch import init_params
 
@@ -432,6 +432,42 @@ def test_the_memory_of_a_chunk_is_bounded(rows, width):
     assert 1 <= steps <= MAX_CHUNK_STEPS
     assert steps == 1 or steps * 8 * rows * width <= CHUNK_BYTES
     assert chunk_steps(1, 1, 1) == MAX_CHUNK_STEPS
+
+
+def test_a_chunk_takes_six_mebibytes_and_at_most_1024_steps():
+    """Eight bytes for each number: of a row its width and three more, of a state two of each."""
+    step = 8 * (1000 * (7 + 3) + 2 * 500)
+    assert chunk_steps(1000, 7, 500) == 6 * 2**20 // step == 71
+    assert chunk_steps(1, 7, 1) == 1024
+
+
+def test_updates_before_any_batch_are_no_sign_of_a_tensor_written_to():
+    """What was predicted before the first of them is not looked for at the second."""
+
+    def loop(side):
+        side.forward(side.data.features).mean().backward()
+        side.step()
+        side.zero_grad()
+        side.step()
+
+    assert {stage for stage, _ in filter(None, faults(loop=loop))} == {"batch"}
+
+
+def test_steps_of_equal_shapes_and_dtypes_share_a_lane():
+    """The full batches, and the short ones; anything else does not fit."""
+    kept: list[Chunk] = []
+    recorder = Recorder(64, kept.append, ROW_SHAPES)
+    SCRATCH["mse"].build(CASE, CASE.data(), recorder).fit()
+    recorder.close()
+    (chunk,) = kept
+    assert [lane.positions for lane in chunk.lanes] == [[0, 1, 2, 3, 5, 6, 7, 8], [4, 9]]
+    row = [torch.zeros(5, 2), torch.zeros(5, 1), torch.zeros(2)]
+    lane = Lane(3, row, (2, 0, 0))
+    assert lane.fits(row, (2, 0, 0))
+    assert not lane.fits(row, (2, 1, 0))
+    for at in range(3):
+        for other in (torch.zeros(4, 2), row[at].double()):
+            assert not lane.fits([*row[:at], other, *row[at + 1 :]], (2, 0, 0))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What updates should have given: how rules are told apart, and what rounding gathers."""
 
+import dataclasses
 from functools import partial
 
 import pytest
@@ -7,11 +8,13 @@ import torch
 from torch import optim
 
 from harness.engine import updates
+from harness.engine.components import OPTIMIZER
 from harness.engine.pieces import ObjectSGD
 from harness.engine.recipe import Convention
 from harness.engine.tolerance import rounding_units, unit_roundoff
 from harness.engine.updates import Updates
 from harness.errors import InputError
+from harness.pairs.linear import BUILTIN
 from tests.engine.nearly_torch import Lamb, Lion
 
 UNIT = unit_roundoff(torch.float32)
@@ -118,3 +121,47 @@ def test_what_a_count_gathers_is_granted_and_not_much_more():
 def test_a_nearly_right_rule_is_far_outside():
     wrong = partial(optim.Adam, eps=1e-4)
     assert furthest(wrong, updates.GATHERED_BY_COUNT, right=optim.Adam) > 1
+
+
+@pytest.mark.parametrize("kind", [Lamb, Lion, optim.Adafactor], ids=["lamb", "lion", "adafactor"])
+def test_a_history_moves_as_the_rule_itself_does(kind):
+    """Step by step in float64, of two tensors, whether or not it works entry by entry."""
+    shapes = [(4, 5), (3,)]
+    history = Updates(making(kind), 0.01, Convention(), shapes, UNIT).history()
+    generator = torch.Generator().manual_seed(0)
+    leaves = [
+        torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+        for shape in shapes
+    ]
+    optimizer = kind(leaves, lr=0.01)
+
+    def joined(values):
+        return torch.cat([value.detach().reshape(-1) for value in values])
+
+    for _ in range(3):
+        slope = torch.randn(23, generator=generator, dtype=torch.float64)
+        for leaf, part in zip(leaves, slope.split([20, 3]), strict=True):
+            leaf.grad = part.reshape(leaf.shape).clone()
+        value, scale = history.step(joined(leaves), slope, 1)
+        optimizer.step()
+        torch.testing.assert_close(value, joined(leaves), rtol=1e-9, atol=1e-12)
+        assert bool((scale > 0).all())
+
+
+@pytest.mark.parametrize(
+    "convention", [Convention(), Convention(0.5), Convention(0.5, reduction="none")], ids=str
+)
+def test_a_side_of_another_convention_is_followed_in_the_references_units(convention):
+    """The same gradients, scaled as the side scales them, come to the same updates."""
+    momentum = Updates(
+        making(partial(optim.SGD, momentum=0.9)), 0.01, Convention(), [(2,), (1,)], UNIT
+    )
+    stack, _ = OPTIMIZER.questions(BUILTIN["mse"], "mse")[0].stacks[0]
+    (wanted,) = momentum.history().follow([stack], Convention())
+    factor = convention.gradient_factor(stack.rows)
+    (followed,) = momentum.history().follow(
+        [dataclasses.replace(stack, gradient=stack.gradient * factor)], convention
+    )
+    assert wanted is not None
+    assert followed is not None
+    torch.testing.assert_close(followed.value, wanted.value, rtol=1e-6, atol=1e-9)
