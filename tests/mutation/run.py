@@ -28,17 +28,23 @@ from tests.mutation.mutate import Mutant, mutants
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("engine", "diagnosis")
 NO_JUDGES = {"__init__", "torch_import", "curves"}  # packaging, and what is only shown
-# modules that are tested in the file of another one
-MIRRORS = {
-    "diagnosis/loop_rules": "tests/diagnosis/test_rules.py",
-    "engine/model_twin": "tests/engine/test_oracle.py",
-    "engine/loss_twin": "tests/engine/test_oracle.py",
-    "engine/updates": "tests/engine/test_oracle.py",
-    "engine/recorder": "tests/engine/test_trace.py",
-    "engine/raised": "tests/engine/test_forced.py",
-    "engine/forced_run": "tests/engine/test_forced.py",
-    "engine/case_comparison": "tests/engine/test_comparison.py",
-    "engine/self_agreement": "tests/pairs/test_own.py",
+# where else a module's behaviour is tested, beside a file of its own or in the place of one
+ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "diagnosis/finding": ("tests/diagnosis/test_asked.py",),
+    "engine/case_comparison": (
+        "tests/engine/test_evaluation.py",
+        "tests/engine/test_comparison.py",
+    ),
+    "engine/components/role": ("tests/engine/components/test_contract.py",),
+    "engine/forced_run": ("tests/engine/test_forced.py", "tests/engine/test_lockstep.py"),
+    "engine/loss_twin": ("tests/pairs/test_own.py", "tests/engine/test_oracle.py"),
+    "engine/model_twin": ("tests/pairs/test_own.py", "tests/engine/test_oracle.py"),
+    "engine/pieces": ("tests/engine/test_recipe.py",),
+    "engine/recorder": ("tests/engine/test_trace.py",),
+    "engine/seeding": ("tests/engine/test_lockstep.py",),
+    "engine/self_agreement": ("tests/pairs/test_own.py", "tests/engine/test_called.py"),
+    "engine/stage": ("tests/engine/test_expected.py",),
+    "engine/updates": ("tests/engine/test_oracle.py",),
 }
 NEAREST = {
     "engine": ("tests/engine/test_pins.py", "tests/engine/test_judge.py"),
@@ -138,14 +144,18 @@ def judging_modules(root: Path) -> list[str]:
 
 
 def suite_of(root: Path, module: str) -> tuple[str, ...]:
-    """The test files to run for a module: its own, and then the nearest, the quick ones first."""
-    folder, _, stem = module.removeprefix("harness/").removesuffix(".py").rpartition("/")
-    mirror = MIRRORS.get(f"{folder}/{stem}", f"tests/{folder}/test_{stem}.py")
-    others = [path for path in NEAREST.get(folder, ()) if path != mirror]
-    files = [path for path in (mirror, *others) if (root / path).exists()]
+    """The test files to run for a module: its own, those elsewhere, and then the nearest ones."""
+    name = module.removeprefix("harness/").removesuffix(".py")
+    folder, _, stem = name.rpartition("/")
+    paths = (
+        f"tests/{folder}/test_{stem}.py",
+        *ELSEWHERE.get(name, ()),
+        *NEAREST.get(folder, ()),
+    )
+    files = tuple(path for path in dict.fromkeys(paths) if (root / path).exists())
     if not files:
         raise FileNotFoundError(f"no test file for {module}")
-    return tuple(files)
+    return files
 
 
 def tasks(root: Path, modules: Iterable[str], number: int, seed: int) -> Iterator[Task]:

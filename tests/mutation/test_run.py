@@ -4,7 +4,17 @@ import json
 
 import pytest
 
-from tests.mutation.run import Result, judging_modules, known, run, suite_of, table, tasks
+from tests.mutation.run import (
+    ELSEWHERE,
+    NEAREST,
+    Result,
+    judging_modules,
+    known,
+    run,
+    suite_of,
+    table,
+    tasks,
+)
 
 MODULE = "harness/engine/toy.py"
 TOY = "def is_large(x):\n    return x > 10\n"
@@ -101,3 +111,18 @@ def test_every_module_that_judges_has_its_tests(request):
     assert "tests/engine/test_pins.py" in others
     with pytest.raises(FileNotFoundError):
         suite_of(root, "harness/nowhere/module.py")
+
+
+def test_what_is_tested_elsewhere_is_run_as_well(request):
+    """Each file once, between the module's own and the nearest; all that is named is there."""
+    root = request.config.rootpath
+    for module, paths in ELSEWHERE.items():
+        assert (root / "harness" / f"{module}.py").exists()
+        suite = suite_of(root, f"harness/{module}.py")
+        assert len(set(suite)) == len(suite)
+        assert set(paths) <= set(suite)
+    assert all((root / path).exists() for paths in NEAREST.values() for path in paths)
+    assert suite_of(root, "harness/engine/updates.py")[:2] == (
+        "tests/engine/test_updates.py",
+        "tests/engine/test_oracle.py",
+    )
