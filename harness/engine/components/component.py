@@ -103,9 +103,8 @@ class Fit:
             num_examples=self.num_examples or case.num_examples,
         )
         size, rows = made.n if self.whole else made.batch_size, made.n
-        if rows > MOST_ROWS or rows > size * MOST_BATCHES:  # the last batch stays as short
-            whole = max(1, min(MOST_ROWS // size, MOST_BATCHES))
-            rows = min(rows, MOST_ROWS if size > MOST_ROWS else whole * size + rows % size)
+        full = min(MOST_ROWS // size, MOST_BATCHES)
+        rows = min(rows, full * size + rows % size if full else MOST_ROWS)  # as short at the end
         epochs = min(made.epochs, max(2, MOST_STEPS // math.ceil(rows / size)))
         return replace(
             made, num_examples=rows, epochs=epochs, batch_size=rows if self.whole else size

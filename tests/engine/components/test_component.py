@@ -84,6 +84,49 @@ def test_only_a_loop_that_cuts_its_batches_itself_need_not_shuffle():
         )
 
 
+@pytest.mark.parametrize(
+    ("asked_for", "rows", "size", "epochs"),
+    [
+        ((2000, 10, 2), 2000, 10, 2),  # 200 batches, and 400 steps in all
+        ((2010, 10, 2), 2000, 10, 2),
+        ((2013, 10, 9), 2003, 10, 2),  # the last batch is as short as it was
+        ((1000, 5, 3), 1000, 5, 2),
+        ((1008, 5, 3), 1003, 5, 2),  # 201 batches, but never fewer than two epochs
+        ((5000, 700, 500), 1500, 700, 133),  # two batches and a short one
+        ((2000, 2000, 500), 2000, 2000, 400),
+        ((9000, 3000, 401), 2000, 3000, 400),  # no batch is full
+        ((13, 5, 1), 13, 5, 1),
+    ],
+    ids=str,
+)
+def test_the_numbers_of_a_files_own_loop_are_cut(asked_for, rows, size, epochs):
+    """To 2000 rows and 200 full batches, and to 400 steps; what is smaller stays."""
+    settings = dict(zip(("num_examples", "batch_size", "epochs"), asked_for, strict=True))
+    case, *_ = Fit(**settings).cases([first(LOOP).case])
+    assert (case.n, case.batch_size, case.epochs) == (rows, size, epochs)
+
+
+def test_a_loop_is_asked_with_its_own_settings_and_as_wide_as_it_needs():
+    """What it does not say stays as the case has it; all rows are one batch where it cuts none."""
+    cases = [question.case for question in LOOP.questions(BUILTIN["mse"], "mse")]
+    assert Fit().cases(cases) == tuple(cases)
+    assert Fit(single=True).cases(cases) == tuple(cases[:1])
+    assert {case.lr for case in Fit(lr=0.7).cases(cases)} == {0.7}
+    assert [case.d for case in Fit(width=100).cases(cases[:1])] == [100]
+    assert [case.d for case in Fit(width=101).cases(cases[:1])] == [100]
+    (whole,) = Fit(whole=True, num_examples=70, batch_size=10).cases(cases[:1])
+    assert (whole.n, whole.batch_size, whole.epochs) == (70, 70, cases[0].epochs)
+    (large,) = Fit(whole=True, num_examples=2001, epochs=401).cases(cases[:1])
+    assert (large.n, large.batch_size, large.epochs) == (2000, 2000, 400)
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=str)
+def test_questions_without_a_seed_are_those_of_seed_0(component):
+    """The very same."""
+    plain = component.questions(BUILTIN["mse"], "mse")
+    assert plain is component.questions(BUILTIN["mse"], "mse", 0)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("component", SINGLE, ids=str)
 def test_states_part_what_a_run_cannot(component, form):
