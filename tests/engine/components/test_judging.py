@@ -20,6 +20,7 @@ from harness.engine.components import (
     ForcedReply,
     Served,
     forced_judge,
+    loop_judge,
 )
 from harness.engine.forced import examine
 from harness.engine.forced_run import Forced
@@ -487,6 +488,71 @@ def test_epochs_too_many_or_too_few_are_told_where_the_shorter_course_ends(by):
     epochs = verdict.question.case.epochs
     assert verdict.first.text == f"makes {epochs + by} epochs of {epochs}"
     assert verdict.first.epoch == min(epochs, epochs + by)
+
+
+def test_a_run_that_is_right_to_the_bit_needs_no_second_look(monkeypatch):
+    """One that is right but for a bit is followed, step by step."""
+    question = LOOP.questions(BUILTIN["mse"], "mse")[0]
+
+    def judged(run):
+        return LOOP.judge(question, run, BUILTIN["mse"], BUILTIN["mse"])
+
+    assert judged(LOOP.own_reply(BUILTIN["mse"], question)).passed
+    looks = []
+
+    def noted(*given):
+        looks.append(given)
+        return follow(*given)
+
+    follow = loop_judge._follow
+    monkeypatch.setattr(loop_judge, "_follow", noted)
+    same = LOOP.ask(BUILTIN["mse"], question)
+    assert judged(same).passed
+    assert not looks
+    assert same.chunk is not None
+    after = same.chunk.after.clone()
+    after[-1, 0] = torch.nextafter(after[-1, 0], after.new_tensor(math.inf))
+    chunk = dataclasses.replace(same.chunk, after=after)
+    other = dataclasses.replace(same, chunk=chunk, final=after[-1])
+    assert (judged(other).level, bool(looks)) == ("rounding", True)
+
+
+def test_a_loop_that_starts_from_other_values_is_told_so():
+    """Where it is the first step that does; a later one does not go on from the update before."""
+
+    def starting(at):
+        class Jumps(Loop):
+            steps = 0
+
+            def step(self, batch):
+                if self.steps == at:
+                    self.side.load([p.detach() + 0.5 for p in self.side.parameters()])
+                self.steps += 1
+                super().step(batch)
+
+        return verdicts(LOOP, lambda side: Jumps(side).fit())[0].first
+
+    for at, said in ((0, "starts from other values"), (1, "is not what the last update left")):
+        assert (starting(at).step, starting(at).text) == (at, said)
+
+
+def test_batches_that_no_reference_could_train_on_are_different():
+    """Of another dtype, under a model that casts them: said with their shapes and dtypes."""
+
+    def doubled(X, y, size, _generator):
+        return list(zip(X.double().split(size), y.split(size), strict=True))
+
+    subject = dataclasses.replace(
+        MSE, batches=doubled, model=net(lambda X, w, b: X.to(w.dtype) @ w + b)
+    )
+    question = LOOP.questions(BUILTIN["mse"], "mse")[0]
+    verdict = LOOP.judge(question, LOOP.ask(subject, question), subject, BUILTIN["mse"])
+    assert (verdict.level, verdict.stage, verdict.passed) == ("different", "batch", False)
+    assert verdict.first is not None
+    assert (verdict.first.epoch, verdict.first.step) == (0, 0)
+    assert verdict.first.text == (
+        "serves features (5, 2) torch.float64 with labels (5, 1) torch.float32"
+    )
 
 
 def test_a_loop_that_updates_nothing_has_no_steps():
