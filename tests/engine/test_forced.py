@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from harness.engine.forced import (
 from harness.engine.forced_run import _POWERS, COLUMNS, _weights
 from harness.engine.oracle import Oracle
 from harness.engine.raised import Raised
-from harness.engine.recipe import Convention
+from harness.engine.recipe import PLAIN, Convention, Reading
 from harness.engine.stage import StageRecord
 from harness.pairs.linear import BUILTIN, SCRATCH
 
@@ -153,3 +154,24 @@ def test_a_backward_pass_is_handed_powers_of_two_of_either_sign():
         assert all(len(set(row[:6])) == 6 and row[6:] == row[:2] for row in by_row)
         assert len(set(map(tuple, by_row))) == 6
         assert all(torch.equal(line, line[:, :1].expand_as(line)) for line in lines)
+
+
+@pytest.mark.parametrize(("piece", "change"), [(MODEL, "model"), (LOSS, "loss")], ids=str)
+def test_what_a_side_predicts_is_read_as_the_pair_has_it(piece, change):
+    """One that predicts twice as much is right where it is read so, values and slopes."""
+    side = SCRATCH["mse"]
+
+    def twice(d):
+        made = side.model(d)
+        w, b = made.parameters()
+        made.forward = lambda X: 2 * (X @ w + b)  # type: ignore[method-assign]
+        return made
+
+    pieces: dict[str, Any] = {"model": twice, "loss": lambda y_hat, y: side.loss(y_hat / 2, y)}
+    halved = Reading("halved", common=lambda values: values / 2, own=lambda values: 2 * values)
+    subject = dataclasses.replace(side, **{change: pieces[change]})
+    question = piece.questions(REFERENCE, "mse")[0]
+    for reading, passed in ((halved, True), (PLAIN, False)):
+        read = dataclasses.replace(subject, reading=reading)
+        reply = piece.ask(read, question)
+        assert piece.judge(question, reply, read, REFERENCE).passed is passed
