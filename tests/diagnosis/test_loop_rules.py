@@ -115,6 +115,23 @@ def test_updates_off_by_another_number_are_not_told(factor):
     assert said(looped(Scales)) == {}
 
 
+@pytest.mark.parametrize(
+    ("factor", "told"), [(0.25, False), (0.5, True), (1.0, True), (2.0, True), (4.0, False)]
+)
+def test_a_loss_of_all_predictions_minus_all_labels_is_told_with_or_without_a_half(factor, told):
+    """Where the loop writes it itself; of another size it may be anything."""
+
+    class Broadcasts(Loop):
+        def loss(self, batch):
+            X, y = batch
+            y_hat = self.side.forward(X)
+            self.side.loss(y_hat, y)
+            every = (y_hat.reshape(-1, 1) - y.reshape(1, -1)).square().mean()
+            return factor * len(y) * every / 2  # half of a sum, as the update expects it
+
+    assert list(said(looped(Broadcasts))) == (["loss.no-reshape"] if told else [])
+
+
 def test_the_gradient_of_a_row_is_that_of_its_squared_error():
     """By autograd, for the weight and for the bias behind it."""
     (_, run), *_ = answered(SCRATCH["mse"], "mse")

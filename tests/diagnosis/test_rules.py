@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from harness.diagnosis.rules import Serving, _as_by_chance, told
+from harness.diagnosis.rules import Serving, _as_by_chance, _tail, told
 from harness.engine.components import (
     COMPONENTS,
     DATA_ITERATOR,
@@ -182,6 +182,15 @@ def test_rows_drawn_one_by_one_are_as_many_as_chance_gives_within_four_deviation
     counts = (different // 2, different - different // 2)
     orders = [[row % count for row in range(n)] for count in counts]
     assert _as_by_chance(serving(orders)) is by_chance
+
+
+def test_rows_that_fill_the_last_batch_up_are_counted_in_the_first_epoch():
+    """As many as differ there, whatever a later epoch fills up with."""
+    rows = list(range(23))
+    for filled, again in (([[0, 1], [0, 0]], 2), ([[0, 0], [0, 1]], 1)):
+        ((name, evidence),) = _tail([serving([rows + more for more in filled])])
+        assert name == "data.pads-tail"
+        assert evidence == f"the last batch has 5 rows, {again} of which came before"
 
 
 def init(make):

@@ -127,6 +127,31 @@ def test_questions_without_a_seed_are_those_of_seed_0(component):
     assert plain is component.questions(BUILTIN["mse"], "mse", 0)
 
 
+@pytest.mark.parametrize("component", COMPONENTS, ids=str)
+def test_questions_of_two_seeds_share_no_numbers(component):
+    """Between two seeds there is room for 101 questions, each with a seed of its own."""
+    for seed in (0, 3):
+        seeds = [q.case.seed for q in component.questions(BUILTIN["mse"], "mse", seed) if q.judged]
+        start = 101 * seed
+        assert set(seeds) == set(range(start, start + len(set(seeds))))
+
+
+def test_a_shift_moves_the_seeds_of_all_generators_and_not_the_question():
+    """What is drawn is as if the question's seed were larger by it."""
+    question = first(INITIALISATION, "functional")
+    later = dataclasses.replace(question.case, seed=question.case.seed + 5)
+    drawn = [
+        INITIALISATION.ask(SCRATCH["functional"], asked, shift).weights
+        for asked, shift in (
+            (question, 5),
+            (dataclasses.replace(question, case=later), 0),
+            (question, 0),
+        )
+    ]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("component", SINGLE, ids=str)
 def test_states_part_what_a_run_cannot(component, form):
