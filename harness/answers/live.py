@@ -53,7 +53,7 @@ class Definitions(Source):
     @classmethod
     def of(cls, found: list[Definition], name: str) -> Definitions:
         """The source made of these."""
-        return cls(name, "py", (), (), tuple(one.statement for one in found))
+        return cls(name, "py", (), statements_made=tuple(each.statement for each in found))
 
     def statements(self) -> Iterator[ast.stmt]:
         """One for each definition."""

@@ -1,4 +1,4 @@
-"""Reads an answer file, `.py` or `.ipynb`, into cells of Python with line numbers.
+"""Reads an answer file, `.py`, `.ipynb` or `.md`, into cells of Python with line numbers.
 
 Nothing is executed, and nothing but the standard library is needed: the parent reads answers with
 this as well as the child. What the code means is the business of `roles` and `answer`.
@@ -12,7 +12,7 @@ import json
 import re
 import tokenize
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,9 @@ NOT_PYTHON = ("bash", "sh", "html", "javascript", "js", "latex", "markdown", "sv
 _MAGIC = re.compile(r"(?m)^(?P<indent>[ \t]*)(?:[%!].*|\??[\w.]+\?{1,2}[ \t]*)$")
 _TIMED = re.compile(r"(?m)^(?P<indent>[ \t]*)%time[ \t]+(?=\S)")
 _ASSIGNED = re.compile(r"(?m)^(?P<target>[ \t]*[\w, \t]+=[ \t]*)[%!].*$")
+_FENCE = re.compile(r"^(?P<indent> {0,3})(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
+_FENCED_PYTHON = ("", "python", "py", "python3", "ipython", "ipython3", "pycon")
+_DEFINED = re.compile(r"(?m)^[ \t]*(?:def|class)[ \t]+(\w+)")
 _CELL_MAGIC = re.compile(r"\s*%%(?P<name>\w+)")
 
 
@@ -53,16 +56,35 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A cell that does not parse: `line` is where, and `defines` what it was going to define."""
+
+    code: str
+    number: int
+    first_line: int
+    line: int
+    message: str
+    defines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Source:
     """The code of an answer: one cell for a `.py`, a cell for each code cell of a notebook.
 
-    `notes` say which cells of a notebook were left out because they are not Python.
+    In Markdown each fenced block of Python is a cell. `notes` say which cells were left out because
+    they are not Python, `broken` holds those that were meant to be.
     """
 
     name: str
     kind: str
     cells: tuple[Cell, ...]
     notes: tuple[str, ...] = ()
+    broken: tuple[Broken, ...] = ()
+
+    @property
+    def in_cells(self) -> bool:
+        """Whether it is tried cell by cell: one that fails is none of the answer's errors."""
+        return self.kind != "py"
 
     def statements(self) -> Iterator[ast.stmt]:
         """The top-level statements of all cells, in order."""
@@ -73,34 +95,44 @@ class Source:
     def text(self) -> str:
         """All code, laid out so that its line numbers are those of the statements."""
         lines: list[str] = []
-        for cell in self.cells:
+        cells: list[Cell | Broken] = [*self.cells, *self.broken]
+        for cell in sorted(cells, key=lambda cell: cell.first_line):
             lines += [""] * (cell.first_line - 1 - len(lines))
             lines += cell.code.split("\n")
         return "\n".join(lines)
 
     def where(self, line: int) -> str:
         """The line in words, for a notebook by cell: "line 12", "cell 3 line 2"."""
-        if self.kind == "py":
+        if self.kind != "ipynb":
             return f"line {line}"
-        cell = next((c for c in reversed(self.cells) if c.first_line <= line), None)
-        return f"cell {cell.number} line {line - cell.first_line + 1}" if cell else f"line {line}"
+        begun = [(number, first) for number, first in self.places if first <= line]
+        if not begun:
+            return f"line {line}"
+        number, first = begun[-1]
+        return f"cell {number} line {line - first + 1}"
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """The number of each cell and the line that it begins at, those that are no Python too."""
+        cells: list[Cell | Broken] = [*self.cells, *self.broken]
+        return sorted((cell.number, cell.first_line) for cell in cells)
 
 
 def read(path: Path | bytes, name: str) -> Source:
     """Read an answer, given as a path or as its bytes; `name` is what messages call it.
 
-    A name that ends in `.ipynb` is a notebook, all else a Python file. Raises SourceError where
-    the file is missing, too large, empty, binary, not in its declared encoding, no notebook, or
-    (`.py` only) not Python.
+    A name that ends in `.ipynb` is a notebook, in `.md` Markdown, all else a Python file. Raises
+    SourceError where the file is missing, too large, empty, binary, not in its declared encoding,
+    no notebook, or (`.py` only) not Python.
     """
-    kind = "ipynb" if name.lower().endswith(".ipynb") else "py"
+    kind = next((k for k in ("ipynb", "md") if name.lower().endswith(f".{k}")), "py")
     limit = MAX_NOTEBOOK if kind == "ipynb" else MAX_CODE
     content = path if isinstance(path, bytes) else _content(path, name, limit)
     if len(content) > limit:
         raise _too_large(name)
     if b"\0" in content:
         raise SourceError("binary", f"{name} holds binary data; it should be a text file.")
-    source = _notebook(content, name) if kind == "ipynb" else _script(content, name)
+    source = {"ipynb": _notebook, "md": _markdown, "py": _script}[kind](content, name)
     if not any(True for _ in source.statements()) and not source.notes:
         raise SourceError("empty", f"{name} is empty; it should define at least one component.")
     return source
@@ -124,15 +156,19 @@ def _too_large(name: str) -> SourceError:
     )
 
 
-def _script(content: bytes, name: str) -> Source:
+def _decoded(content: bytes, name: str) -> str:
+    """The text of a file in its declared encoding, its line ends those of Unix."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-        text = content.decode(encoding)
+        return _unix(content.decode(encoding))
     except (SyntaxError, UnicodeDecodeError, LookupError):
         raise SourceError(
             "encoding", f"{name} is not UTF-8 text; save it as UTF-8, or declare its encoding."
         ) from None
-    cell = Cell(_unix(text), 1, 1)
+
+
+def _script(content: bytes, name: str) -> Source:
+    cell = Cell(_decoded(content, name), 1, 1)
     try:
         compile(cell.tree, name, "exec", dont_inherit=True)  # finds a `return` outside a function
     except SyntaxError as error:
@@ -157,18 +193,48 @@ def _parsed(code: str) -> ast.Module:
 
 
 def _notebook(content: bytes, name: str) -> Source:
-    cells, notes, line, size = [], [], 1, 0
-    for number, code in enumerate(_code_cells(content, name), 1):
+    line, size, codes = 1, 0, []
+    for code in _code_cells(content, name):
         size += len(code)
-        python = _python(code)
-        if python is None:
-            notes.append(f"cell {number} was skipped: it is not Python")
-        elif python.strip():
-            cells.append(Cell(python, line, number))
+        codes.append((line, code))
         line += code.count("\n") + 1
     if size > MAX_CODE:
         raise _too_large(name)
-    return Source(name, "ipynb", tuple(cells), tuple(notes))
+    return _of_cells(name, "ipynb", codes)
+
+
+def _markdown(content: bytes, name: str) -> Source:
+    """The fenced blocks that are said to be Python, or not said to be anything."""
+    codes: list[tuple[int, str]] = []
+    block: list[str] | None = None
+    fence, first, wanted = "", 0, False
+    for number, text in enumerate(_decoded(content, name).split("\n"), 1):
+        found = _FENCE.match(text)
+        if block is None and found:
+            kind = found["info"].strip(" {}.").split(" ")[0].lower()
+            fence, first, wanted, block = found["fence"], number + 1, kind in _FENCED_PYTHON, []
+        elif block is not None and found and found["fence"].startswith(fence):
+            codes += [(first, "\n".join(block))] if wanted else []
+            block = None
+        elif block is not None:
+            block.append(text)
+    return _of_cells(name, "md", codes)
+
+
+def _of_cells(name: str, kind: str, codes: Sequence[tuple[int, str]]) -> Source:
+    """A source of cells, each with the line that it begins at; what is no Python is left out."""
+    cells, notes, broken = [], [], []
+    for number, (line, code) in enumerate(codes, 1):
+        python, error = _python(code)
+        if python is None:
+            notes.append(f"cell {number} was skipped: it is not Python")
+            names = tuple(_DEFINED.findall(code))
+            if error and names:
+                at = line + (error.lineno or 1) - 1
+                broken.append(Broken(code, number, line, at, error.msg, names))
+        elif python.strip():
+            cells.append(Cell(python, line, number))
+    return Source(name, kind, tuple(cells), tuple(notes), tuple(broken))
 
 
 def _code_cells(content: bytes, name: str) -> Iterator[str]:
@@ -194,18 +260,20 @@ def _code_cells(content: bytes, name: str) -> Iterator[str]:
         ) from None
 
 
-def _python(code: str) -> str | None:
-    """A notebook cell without its magics and shell lines; None where the rest is not Python."""
+def _python(code: str) -> tuple[str | None, SyntaxError | None]:
+    """A cell without its magics and shell lines; None where the rest is not Python, and why."""
     magic = _CELL_MAGIC.match(code)
     if magic and magic["name"] in NOT_PYTHON:
-        return ""
+        return "", None
+    failed = None
     for candidate in (code, _without_magics(code)):
         try:
             _parsed(candidate)
-        except SyntaxError:
+        except SyntaxError as error:
+            failed = error
             continue
-        return candidate
-    return None
+        return candidate, None
+    return None, failed
 
 
 def _without_magics(code: str) -> str:

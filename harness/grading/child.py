@@ -16,9 +16,9 @@ from harness.answers.answer import Answer, load, parts_of
 from harness.answers.chapter import chapter_of
 from harness.answers.fit_class import FitData
 from harness.answers.framework import framework_of
-from harness.answers.source import Source, SourceError, read
+from harness.answers.source import Broken, Source, SourceError, read
 from harness.engine.components import LOOP, Fit, Question
-from harness.engine.components.contract import TARGETS, Target
+from harness.engine.components.contract import BY_ROLE, TARGETS, Target
 from harness.engine.pair import Sides
 from harness.engine.raised import Raised
 from harness.engine.recipe import Convention
@@ -94,13 +94,24 @@ def has(answer: Answer, target: Target) -> bool:
     return answer.has(name) and (not part or part in answer.parts(name))
 
 
+def unparsed(answer: Answer) -> dict[str, Broken]:
+    """Components that a cell which does not parse was going to define, and no other defines."""
+    named = {name: cell for cell in answer.source.broken for name in cell.defines}
+    cells = {
+        role.name: next((named[name] for name in role.names if name in named), None)
+        for role in BY_ROLE.values()
+    }
+    return {role: cell for role, cell in cells.items() if cell and not answer.has(role)}
+
+
 def described(answer: Answer, targets: list[Target]) -> dict[str, Any]:
     """What an answer defines and what happened when its file ran, as plain values."""
     return {
         "stubs": [name for name, piece in answer.pieces.items() if piece.stub],
         "targets": {target.name: _described(answer, target) for target in targets},
         "failures": [asdict(failure) for failure in answer.failures],
-        "kind": answer.source.kind,
+        "in_cells": answer.source.in_cells,
+        "unparsed": [[name, cell.line, cell.message] for name, cell in unparsed(answer).items()],
         "framework": asdict(framework) if (framework := framework_of(answer.source)) else None,
         "signs": [asdict(sign) for sign in answer.signs[:MOST_SIGNS]],
         "stand_ins": answer.stand_ins,

@@ -217,7 +217,7 @@ def _code(
     if loaded:
         with suppress(SourceError, RecursionError):
             source = read(content, entry.name)
-            return _kept(source.text), tuple((c.number, c.first_line) for c in source.cells)
+            return _kept(source.text), tuple(source.places)
     return (), ()
 
 

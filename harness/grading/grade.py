@@ -227,9 +227,16 @@ class _Judge:
         answer = facts["answer"]
         framework = Framework(**answer["framework"]) if answer["framework"] else None
         targets = {str(name): description for name, description in dict(answer["targets"]).items()}
+        broken = {str(name): (int(line), cut(text)) for name, line, text in answer["unparsed"]}
         present = {*(name.partition(".")[0] for name in targets), *map(str, answer["stubs"])}
-        components = tuple(self._component(name, targets) for name in _shown(present))
-        failures = [failure for failure in answer["failures"] if _counts(failure, answer["kind"])]
+        components = tuple(
+            self._unparsed(name, *broken[name])
+            if name in broken
+            else self._component(name, targets)
+            for name in _shown(present | broken.keys())
+        )
+        cells = bool(answer["in_cells"])
+        failures = [f for f in answer["failures"] if _counts(f, in_cells=cells)]
         error = next(iter(failures), None)
         others = [
             f"{self._where(failure['line'])} raised {failure['type']}: {failure['message']}"
@@ -260,6 +267,11 @@ class _Judge:
             with suppress(SourceError, RecursionError):
                 return read(self.submission.source, name).where(line)
         return "a statement" if line is None else f"line {line}"
+
+    def _unparsed(self, name: str, line: int, message: str) -> Judged:
+        """A component whose own cell is no Python."""
+        text = f"{self._where(line)} is not valid Python: {message}"
+        return Judged(name, "error", line=line, message=text)
 
     def _component(self, name: str, targets: dict[str, Any]) -> Judged:
         """One component; of a class, the part that is wrong, or else all of them."""
@@ -408,12 +420,12 @@ def _replies(
 _NOT_THERE = ("FileNotFoundError", "PermissionError", "ModuleNotFoundError")
 
 
-def _counts(failure: dict[str, Any], kind: str) -> bool:
+def _counts(failure: dict[str, Any], *, in_cells: bool) -> bool:
     """Whether what a statement raised is an error of the file: a notebook's cell is tried again.
 
     What runs only where a file is run as a program is no part of the answer.
     """
-    return not failure["guarded"] and (kind != "ipynb" or failure["type"] in _NOT_THERE)
+    return not failure["guarded"] and (not in_cells or failure["type"] in _NOT_THERE)
 
 
 def verdict_of(components: Sequence[Judged], error: dict[str, Any] | None = None) -> Verdict:

@@ -343,6 +343,7 @@ def _joined(replies: list[Message | None]) -> Message:
             "stand_ins": [],
             "notes": [],
             "signs": [],
+            "unparsed": [],
             "framework": None,
         },
         "replies": [],

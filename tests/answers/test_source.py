@@ -125,3 +125,51 @@ def test_broken_notebooks(content, kind):
 def test_old_notebooks_have_worksheets():
     old = {"worksheets": [{"cells": [{"cell_type": "code", "input": ["x = 1\n", "y = 2"]}]}]}
     assert len(list(read(json.dumps(old).encode(), "a.ipynb").statements())) == 2
+
+
+NOTES = """# Notes
+
+Some words, `linreg` among them.
+
+```python
+import torch
+def linreg(X, w, b):
+    return X @ w + b
+```
+
+```bash
+pip install torch
+```
+
+~~~
+def squared_loss(y_hat, y):
+    return (y_hat - y.reshape(y_hat.shape)) ** 2 / 2
+~~~
+"""
+
+
+def test_fenced_python_of_markdown_is_read():
+    """Also where no language is said; other languages are none. Lines are those of the file."""
+    source = read(NOTES.encode(), "notes.md")
+    assert (source.kind, source.in_cells) == ("md", True)
+    assert [cell.first_line for cell in source.cells] == [6, 16]
+    lines = [statement.lineno for statement in source.statements()]
+    assert lines == [6, 7, 16]
+    assert source.where(7) == "line 7"
+
+
+def test_a_fence_ends_with_its_own_kind():
+    """Within backticks, a line of tildes is text; a longer fence ends a shorter one."""
+    source = read(b"```py\na = 1\n~~~\n```\n````\nb = 2\n```\n````\n", "notes.md")
+    assert [cell.code for cell in source.cells] == []
+    assert source.notes == tuple(f"cell {n} was skipped: it is not Python" for n in (1, 2))
+
+
+def test_a_cell_that_does_not_parse_is_kept_with_its_line_and_names():
+    cells = ["import torch", "def squared_loss(y_hat, y)\n    return y", "x ="]
+    document = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
+    source = read(json.dumps(document).encode(), "answer.ipynb")
+    (broken,) = source.broken  # the last defines nothing
+    assert (broken.number, broken.line, broken.defines) == (2, 2, ("squared_loss",))
+    assert source.where(2) == "cell 2 line 1"
+    assert source.text.split("\n")[1] == "def squared_loss(y_hat, y)"
