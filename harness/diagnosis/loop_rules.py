@@ -237,13 +237,13 @@ def _same_batch(records: list[Record]) -> tuple[str, str] | None:
 
 
 def _full_batch(records: list[Record]) -> tuple[str, str] | None:
-    for record in records:
-        n, size = record.question.case.n, record.question.case.batch_size
-        if n <= size:
-            continue
-        if not record.given or any(len(X) != n for X in record.given):
+    in_batches = [r for r in records if r.question.case.n > r.question.case.batch_size]
+    for record in in_batches:
+        if not record.given or any(len(X) != record.question.case.n for X in record.given):
             return None
-    n = records[0].question.case.n
+    if not in_batches:  # a loop that takes all rows as one batch
+        return None
+    n = in_batches[0].question.case.n
     return "train.full-batch", f"the model is given all {n} rows in every step"
 
 
