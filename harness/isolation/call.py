@@ -394,7 +394,7 @@ def _signal_name(number: int) -> str:
 def _failure_told(data: bytes) -> Failure:
     """The failure that a child reports of itself."""
     kind, _, message = readable_text(data).partition(" ")
-    known: dict[str, Kind] = {k: k for k in ("memory", "crash", "exit", "malformed")}
+    known: dict[str, Kind] = {k: k for k in ("memory", "crash", "exit", "malformed", "unconfined")}
     if kind not in known:
         return Failure("malformed", "sent back what is not an answer")
     return Failure(known[kind], " ".join(message.split())[:500])

@@ -94,7 +94,7 @@ def _reason(error: BaseException, limits: Limits) -> bytes:
         status = error.code if isinstance(error.code, int) else int(error.code is not None)
         reason = f"exit ended itself with exit status {status} before answering (SystemExit)"
     elif isinstance(error, UnconfinedError):
-        reason = f"crash was not run, because it could not be confined: {error}"
+        reason = f"unconfined was not run, because it could not be confined: {error}"
     elif isinstance(error, MalformedError):
         reason = f"malformed sent back what cannot be an answer: {error}"
     else:

@@ -10,7 +10,9 @@ import struct
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["time", "memory", "crash", "exit", "silent", "malformed", "output", "processes"]
+Kind = Literal[
+    "time", "memory", "crash", "exit", "silent", "malformed", "output", "processes", "unconfined"
+]
 HEADER_BYTES = 1 << 20
 _LENGTH = struct.Struct(">I")
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\^_])")

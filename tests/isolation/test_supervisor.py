@@ -70,6 +70,7 @@ def test_a_frame_that_is_cut_short_is_an_end(wires, sent):
     [
         (b"crash raised ValueError: no", Failure("crash", "raised ValueError: no")),
         (b"exit a\x1b[31m\nb", Failure("exit", "a b")),
+        (b"unconfined was not run", Failure("unconfined", "was not run")),
         (b"crash " + b"x" * 1000, Failure("crash", "x" * 500)),
         (b"time ran", Failure("malformed", "sent back what is not an answer")),
         (b"", Failure("malformed", "sent back what is not an answer")),
