@@ -6,7 +6,7 @@ import argparse
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from harness.errors import InputError
 
 if TYPE_CHECKING:
     from harness.cli.output import Commands
-    from harness.grading.classroom import Classroom, Entry, Record
+    from harness.grading.classroom import Classroom, Record
+    from harness.grading.collect import Entry
     from harness.grading.marks import Roll
     from harness.grading.terminal import Line
     from harness.isolation.confine import Limits
@@ -38,8 +39,20 @@ def add(commands: Commands) -> None:
         "paths",
         nargs="+",
         metavar="PATH",
-        help="a .py or .ipynb file, a folder of them (nbgrader's submitted/ too), or - for "
-        "standard input",
+        help="a .py or .ipynb file, a folder of them or of students' folders (nbgrader's "
+        "submitted/ too), a zip, or - for standard input",
+    )
+    parser.add_argument(
+        "--as-one",
+        action="store_true",
+        help="each folder is that of one student, all of whose files are one answer",
+    )
+    parser.add_argument(
+        "--with",
+        type=Path,
+        metavar="DIR",
+        dest="beside",
+        help="lay the files of this folder beside every answer: data, modules",
     )
     parser.add_argument(
         "--exercise",
@@ -87,6 +100,9 @@ def add(commands: Commands) -> None:
         "--weights", type=Path, metavar="FILE", help="points of each part, a TOML file: [weights]"
     )
     parser.add_argument(
+        "--again", action="store_true", help="judge all anew, also what has not changed"
+    )
+    parser.add_argument(
         "--watch", action="store_true", help="check one file again each time it is saved"
     )
     parser.add_argument(
@@ -99,9 +115,10 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Judge answers; the exit status."""
     from harness.grading import classroom, warmup
+    from harness.grading.collect import collect
 
     keep = arguments.out is not None or arguments.format == "gradescope"
-    entries = classroom.collect(arguments.paths, keep_absent=keep)
+    entries = collect(arguments.paths, keep_absent=keep, as_one=arguments.as_one)
     roles, limits = classroom.parse_roles(arguments.map), _limits(arguments)
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(entries))
     seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
@@ -118,17 +135,19 @@ def _check_in(
 ) -> int:
     from harness.exercises.catalogue import named
     from harness.grading import classroom, marks, report
+    from harness.grading.handed_in import read_beside
     from harness.report import files
 
     weights = marks.read_weights(arguments.weights) if arguments.weights else None
+    beside = read_beside(arguments.beside)
     if arguments.out:
         files.check_writable(arguments.out)
     exercise = named(arguments.exercise).name if arguments.exercise else None
     if arguments.watch:
-        return _watch(workshop, arguments, entries, roles, exercise, seed)
+        return _watch(workshop, arguments, entries, roles, exercise, seed, beside)
     settings = classroom.settings(workshop.limits, roles, exercise)
     with classroom.Register(arguments.out, settings) as register:
-        room = classroom.Classroom(entries, register, roles, exercise)
+        room = classroom.Classroom(entries, register, roles, exercise, beside, arguments.again)
         isolation, interrupted = _judge_answers(workshop, arguments, room, seed)
         records = tuple(room.records())
     roll = marks.Roll(records, seed, arguments.hints, weights, isolation)
@@ -162,6 +181,7 @@ def _watch(
     roles: dict[str, str],
     exercise: str | None,
     seed: int,
+    beside: Mapping[str, bytes],
 ) -> int:
     """Judge one answer after each save, until somebody ends it."""
     if len(entries) != 1 or arguments.out or arguments.format != "text":
@@ -183,6 +203,7 @@ def _watch(
             show,
             roles=roles,
             exercise=exercise,
+            beside=beside,
             hints=arguments.hints,
         )
 
@@ -195,7 +216,10 @@ def _limits(arguments: argparse.Namespace) -> Limits:
         value = getattr(arguments, name)
         if value is not None and not least <= value < 2**31:
             raise InputError(f"--{name} {value}: give a number from {least} on.")
-    return Limits(seconds=arguments.timeout, memory_bytes=arguments.memory << 20)
+    from harness.grading.handed_in import MOST_BYTES
+
+    room = Limits.file_bytes + 2 * MOST_BYTES  # for a student's files, and those of --with
+    return Limits(seconds=arguments.timeout, memory_bytes=arguments.memory << 20, file_bytes=room)
 
 
 def _judge_answers(

@@ -24,6 +24,7 @@ from harness.engine.raised import Raised
 from harness.engine.recipe import Convention
 from harness.engine.torch_import import leave_compiler_out
 from harness.exercises.exercise import CALLS, PACKER, REPLIES, Call, perform
+from harness.grading import beside
 from harness.grading.replies import pack
 from harness.isolation.codec import Message
 from harness.isolation.payload import Payload
@@ -38,6 +39,7 @@ def respond(request: Message) -> Message:
     facts = request.facts
     torch.set_num_threads(1)
     leave_compiler_out()
+    beside.lay(request)
     try:
         source = read(request.arrays["source"].tobytes(), facts["name"])
     except SourceError as error:

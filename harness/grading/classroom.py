@@ -1,19 +1,17 @@
-"""Answers collected from paths, judged one after the other, and kept as they come.
+"""Answers judged one after the other, and kept as they come.
 
 What is judged is written to a small SQLite file at once, each answer by its path, its content and
 all that a verdict hangs on but the seed: a run that was killed goes on where it stopped, and what
-has not changed is not judged again. Does not judge, and lays nothing out.
+has not changed is not judged again, but for what was ended before it could be. Does not judge, and
+lays nothing out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
-import stat
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -21,8 +19,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from harness.answers.source import MAX_NOTEBOOK, SourceError, read
+from harness.answers.source import SourceError, read
 from harness.errors import InputError
+from harness.grading.collect import Entry, NoAnswerError
+from harness.grading.handed_in import HandedIn, hand_in
 from harness.isolation.confine import Limits
 from harness.report.view import finite, one_line
 
@@ -30,115 +30,11 @@ if TYPE_CHECKING:  # what imports torch is imported where it is needed, to be la
     from harness.grading.grade import Grader, Submission
     from harness.grading.result import Checked
 
-STDIN = "-"
-SUFFIXES = (".py", ".ipynb")
-SUBMITTED = "submitted"  # nbgrader: submitted/<student>/<assignment>/<file>
 DATABASE = "check.sqlite"
 LAYOUT = 1  # of the database; raise it where a record changes
 KEPT_LINES = 400  # of an answer's code, for its page
 KEPT_COLUMNS = 200
 KEPT_OUTPUT = 4000  # characters of what an answer printed
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An answer that was found: its path as it is shown, whose it is, and where its bytes are.
-
-    Where a path leads to none, `absent` says so in a sentence.
-    """
-
-    path: str
-    student: str
-    file: Path | None = None
-    piped: bytes = b""
-    absent: str = ""
-
-    def read(self) -> bytes:
-        """Its bytes, no more than can be judged; OSError where they cannot be read."""
-        if self.absent:
-            raise FileNotFoundError(self.absent)
-        if self.file is None:
-            return self.piped
-        if not stat.S_ISREG(self.file.lstat().st_mode):
-            raise OSError("is a link or a device, not a file of its own")
-        with self.file.open("rb") as file:
-            return file.read(MAX_NOTEBOOK + 1)
-
-    @property
-    def name(self) -> str:
-        """What messages call the file; its suffix tells a notebook."""
-        if self.file:
-            return self.path
-        return "answer.ipynb" if self.piped.lstrip()[:1] == b"{" else "answer.py"
-
-
-# -- collecting ----------------------------------------------------------------
-
-
-def collect(paths: Sequence[str], *, keep_absent: bool = False) -> list[Entry]:
-    """The answers at these paths, sorted, each once; "-" is standard input.
-
-    Folders are searched through, without what is hidden and `__pycache__`. InputError where a path
-    does not exist or a folder holds no answers; with `keep_absent` such a path is an entry, too, so
-    that whoever handed in nothing gets a result.
-    """
-    by_path: dict[str, Entry] = {}
-    for path in dict.fromkeys(paths):
-        try:
-            entries = [_piped()] if path == STDIN else _below(Path(path))
-        except InputError as error:
-            if not keep_absent:
-                raise
-            entries = [_absent(Path(path), str(error))]
-        by_path |= {entry.path: entry for entry in entries}
-    return sorted(by_path.values(), key=lambda entry: entry.path)
-
-
-def _absent(path: Path, reason: str) -> Entry:
-    return Entry(_shown(path), _student(path, path.parent), absent=reason)
-
-
-def _piped() -> Entry:
-    return Entry(STDIN, "stdin", piped=sys.stdin.buffer.read(MAX_NOTEBOOK + 1))
-
-
-def _below(path: Path) -> list[Entry]:
-    if not path.exists():
-        raise InputError(f"{_shown(path)} does not exist; give the path of an answer or a folder.")
-    if not path.is_dir():
-        return [Entry(_shown(path), _student(path, path.parent), path.resolve())]
-    files = sorted(_answers(path))
-    if not files:
-        raise InputError(
-            f"{_shown(path)} holds no answers; they should end in .py or .ipynb and not be hidden."
-        )
-    folder_each = len({file.name for file in files}) == 1 and len(files) > 1
-    return [Entry(_shown(file), _student(file, path, folder_each), file) for file in files]
-
-
-def _answers(folder: Path) -> Iterator[Path]:
-    """The answers below a folder; links to folders are not followed."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = [n for n in folders if not n.startswith(".") and n != "__pycache__"]
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                yield Path(place, name)
-
-
-def _student(file: Path, top: Path, folder_each: bool = False) -> str:
-    """Whose an answer is: in nbgrader's tree the student; else its path below the folder that was
-    given, without the suffix, or without the file where all are called the same.
-    """
-    parts = file.parts
-    if SUBMITTED in parts[:-3]:
-        return _shown(Path(parts[parts.index(SUBMITTED) + 1]))
-    below = file.relative_to(top)
-    return _shown(below.parent if folder_each else below.with_suffix(""))
-
-
-def _shown(path: Path) -> str:
-    """A path as text that can be written anywhere, whatever bytes the file system allows."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 # -- what is kept of an answer -------------------------------------------------
@@ -196,27 +92,29 @@ def _listed(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "warnings": warnings, "notes": tuple(values["notes"])}
 
 
-def _recorded(entry: Entry, content: bytes, checked: Checked, seed: int) -> Record:
+def _recorded(student: str, handed: HandedIn, checked: Checked, seed: int) -> Record:
     output = checked.output[-KEPT_OUTPUT:]
-    checked = replace(checked, path=entry.path, output=output)
-    code, cells = _code(entry, content, loaded=bool(checked.components))
-    return Record(entry.student, checked, seed, code, cells)
+    notes = (*handed.notes, *checked.notes)
+    if not handed.files and (checked.error or {}).get("type") == FileNotFoundError.__name__:
+        notes = (*notes, "it was run alone; --with DIR lays the files of a folder beside it")
+    checked = replace(checked, path=handed.path, output=output, notes=notes)
+    code, cells = _code(handed, loaded=bool(checked.components))
+    return Record(student, checked, seed, code, cells)
 
 
-def _code(
-    entry: Entry, content: bytes, *, loaded: bool
-) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
+def _code(handed: HandedIn, *, loaded: bool) -> tuple[tuple[str, ...], tuple[tuple[int, int], ...]]:
     """The lines that are kept, and where cells begin.
 
     A notebook is read here only after a worker came through reading it (`loaded`).
     """
-    if not content:
+    if not handed.source:
         return (), ()
-    if not entry.name.lower().endswith(".ipynb"):
-        return _kept(content[: KEPT_LINES * KEPT_COLUMNS * 4].decode("utf-8", "replace")), ()
+    if not handed.name.lower().endswith(".ipynb"):
+        start = handed.source[: KEPT_LINES * KEPT_COLUMNS * 4]
+        return _kept(start.decode("utf-8", "replace")), ()
     if loaded:
         with suppress(SourceError, RecursionError):
-            source = read(content, entry.name)
+            source = read(handed.source, handed.name)
             return _kept(source.text), tuple(source.places)
     return (), ()
 
@@ -226,12 +124,15 @@ def _kept(text: str) -> tuple[str, ...]:
     return tuple(line[:KEPT_COLUMNS] for line in lines[:KEPT_LINES])
 
 
-def _unreadable(entry: Entry, error: OSError) -> Checked:
+def _not_judged(entry: Entry, error: OSError | NoAnswerError) -> Checked:
+    """What there is to say of a student of whom nothing can be judged."""
     from harness.grading.result import Checked
 
-    reason = error.strerror or str(error)
-    message = entry.absent or f"{entry.path} cannot be read: {reason}"
-    kind = "missing" if entry.absent else "unreadable"
+    if isinstance(error, NoAnswerError) or entry.absent:
+        kind, message = "missing", entry.absent or str(error)
+    else:
+        reason = error.strerror or str(error)
+        kind, message = "unreadable", f"{entry.path} cannot be read: {reason}"
     return Checked(entry.path, "error", {"type": kind, "message": message, "line": None})
 
 
@@ -278,36 +179,29 @@ class Register:
     def __exit__(self, *ending: object) -> None:
         self._database.close()
 
-    def add(self, digest: str, record: Record) -> None:
-        """Keep a result; it is on disk when this returns. InputError where the disk is full."""
+    def add(self, path: str, digest: str, record: Record) -> None:
+        """Keep the result of what was found at a path; it is on disk when this returns.
+
+        InputError where the disk is full.
+        """
         try:
             self._database.execute(
                 "INSERT OR REPLACE INTO answers (path, content, settings, record) "
                 "VALUES (?, ?, ?, ?)",
-                (record.checked.path, digest, self.settings, record.to_json()),
+                (path, digest, self.settings, record.to_json()),
             )
         except sqlite3.Error as error:
             raise InputError(
                 f"{self.file} cannot be written: {error}; make room, then go on with the same call."
             ) from None
 
-    def has(self, path: str, digest: str) -> bool:
-        """Whether this content was judged at this path with these settings."""
-        return self._row("1", path, digest) is not None
-
-    def get(self, path: str, digest: str) -> Record:
-        """The result that `has` tells of; KeyError where there is none."""
-        row = self._row("record", path, digest)
-        if row is None:
-            raise KeyError(path)
-        return Record.from_json(row[0])
-
-    def _row(self, column: str, path: str, digest: str) -> Any:
-        return self._database.execute(
-            f"SELECT {column} FROM answers "  # noqa: S608 - the column is one of two words here
-            "WHERE path = ? AND content = ? AND settings = ?",
+    def get(self, path: str, digest: str) -> Record | None:
+        """The result of this content at this path with these settings, where there is one."""
+        row = self._database.execute(
+            "SELECT record FROM answers WHERE path = ? AND content = ? AND settings = ?",
             (path, digest, self.settings),
         ).fetchone()
+        return Record.from_json(row[0]) if row else None
 
 
 def settings(limits: Limits, roles: dict[str, str], exercise: str | None = None) -> str:
@@ -347,62 +241,73 @@ Advance = Callable[[bool], None]
 class Classroom:
     """Answers and the register that their results are kept in.
 
-    `judge` may be stopped at any time; `records` are those that have a result by then.
+    `judge` may be stopped at any time; `records` are those that have a result by then. `beside` are
+    files that lie beside every answer; with `again` all is judged anew.
     """
 
     entries: Sequence[Entry]
     register: Register
     roles: dict[str, str] = field(default_factory=dict)
     exercise: str | None = None
+    beside: Mapping[str, bytes] = field(default_factory=dict)
+    again: bool = False
     _digests: dict[str, str] = field(default_factory=dict)
 
     def judge(self, grader: Grader, advance: Advance) -> None:
         """Judge what the register does not know; `advance` is told of each answer that is done,
         and whether it was judged now.
         """
-        sent: list[tuple[Entry, bytes]] = []
+        sent: dict[int, tuple[Entry, HandedIn]] = {}
         for index, checked in grader.check_all(self._submissions(sent, grader.seed, advance)):
-            entry, content = sent[index]
-            sent[index] = (entry, b"")  # so that memory does not grow with the class
-            self._keep(entry, content, checked, grader.seed)
+            entry, handed = sent.pop(index)  # so that memory does not grow with the class
+            self._keep(entry, handed, checked, grader.seed)
             advance(True)
 
     def _submissions(
-        self, sent: list[tuple[Entry, bytes]], seed: int, advance: Advance
+        self, sent: dict[int, tuple[Entry, HandedIn]], seed: int, advance: Advance
     ) -> Iterator[Submission]:
         """The answers to be judged, each read when a process is free for it."""
         from harness.grading.grade import Submission
 
+        number = 0
         for entry in self.entries:
             try:
-                content = entry.read()
-            except OSError as error:
-                self._keep(entry, b"", _unreadable(entry, error), seed)
+                handed = hand_in(entry, self.beside)
+            except (OSError, NoAnswerError) as error:
+                nothing = HandedIn(entry.path, entry.name, b"")
+                self._keep(entry, nothing, _not_judged(entry, error), seed)
                 advance(True)
                 continue
-            if self._is_known(entry, content):
+            if self._stands(entry, handed):
                 advance(False)
                 continue
-            sent.append((entry, content))
-            yield Submission(entry.name, content, self.roles, self.exercise)
+            sent[number] = entry, handed
+            number += 1
+            yield Submission(
+                *(handed.name, handed.source, self.roles, self.exercise),
+                files=handed.files,
+                folder=handed.folder,
+            )
 
-    def _is_known(self, entry: Entry, content: bytes) -> bool:
-        digest = hashlib.sha256(content).hexdigest()
-        known = self.register.has(entry.path, digest)
-        if known:
-            self._digests[entry.path] = digest
-        return known
+    def _stands(self, entry: Entry, handed: HandedIn) -> bool:
+        """Whether there is a result, and nothing but the answer brought it about."""
+        record = None if self.again else self.register.get(entry.path, handed.digest)
+        if record is None or record.checked.was_ended:
+            return False
+        self._digests[entry.path] = handed.digest
+        return True
 
-    def _keep(self, entry: Entry, content: bytes, checked: Checked, seed: int) -> None:
-        digest = hashlib.sha256(content).hexdigest()
-        self.register.add(digest, _recorded(entry, content, checked, seed))
-        self._digests[entry.path] = digest
+    def _keep(self, entry: Entry, handed: HandedIn, checked: Checked, seed: int) -> None:
+        record = _recorded(entry.student, handed, checked, seed)
+        self.register.add(entry.path, handed.digest, record)
+        self._digests[entry.path] = handed.digest
 
     def records(self) -> Iterator[Record]:
         """The results there are, in the order of the answers."""
         for entry in self.entries:
             if entry.path in self._digests:
                 record = self.register.get(entry.path, self._digests[entry.path])
+                assert record is not None
                 yield replace(record, student=entry.student)
 
 

@@ -8,7 +8,7 @@ in `words`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -36,7 +36,7 @@ from harness.engine.seeding import old_objects_left_alone
 from harness.errors import InputError
 from harness.exercises import catalogue
 from harness.exercises.exercise import CALLS, PACKER, REPLIES
-from harness.grading import warmup
+from harness.grading import beside, warmup
 from harness.grading.child import MOST_SIGNS, asked, opened
 from harness.grading.replies import unpack
 from harness.grading.result import Checked, Judged, Status, Verdict, Warned
@@ -61,13 +61,16 @@ from harness.isolation.pool import Outcome, Workshop
 class Submission:
     """An answer to be judged: what it is called, its bytes, and which name is which component.
 
-    With `exercise` it answers that exercise of the book, and is asked nothing else.
+    With `exercise` it answers that exercise of the book, and is asked nothing else. `files` lie
+    beside it, by their paths, and `folder` is where it runs among them.
     """
 
     name: str
     source: bytes
     roles: dict[str, str] = field(default_factory=dict)
     exercise: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    folder: str = ""
 
     @classmethod
     def of(cls, path: Path, roles: dict[str, str] | None = None) -> Submission:
@@ -78,6 +81,9 @@ class Submission:
         """What the worker is sent."""
         request_facts = {"name": Path(self.name).name, "roles": self.roles, "seed": seed, **facts}
         arrays = {"source": np.frombuffer(self.source, np.uint8)}
+        laid = beside.packed(self.files, self.folder)
+        request_facts |= laid.facts
+        arrays |= laid.arrays
         if self.exercise:
             calls = PACKER.pack(CALLS, catalogue.named(self.exercise).questions(seed))
             request_facts |= {"exercise": self.exercise, "calls": calls.facts}

@@ -17,6 +17,11 @@ Status = Literal["pass", "fail", "error", "missing", "skipped"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "inconclusive")
 
 
+# What ends an answer that may come out otherwise another time: time, memory, a process that was
+# lost, and what is no affair of the answer.
+ENDED = frozenset({"time", "memory", "silent", "unconfined", "judge"})
+
+
 HINTS = (0, 1, 2, 3)
 
 
@@ -36,7 +41,8 @@ class Judged:
     contract. `hint`, `what` and `fix` are the catalogue's words, which tell more and more.
     Beyond the contract: `part` is the method of a class that is at fault, `stages` are where each
     failed question first went wrong, `also` the mistakes that cannot be told from the cause; where
-    there are any, evidence and help speak of all of them. `raised` is the type of the exception.
+    there are any, evidence and help speak of all of them. `raised` is the type of the exception, or
+    what ended it, one of `ENDED`.
     """
 
     name: str
@@ -99,6 +105,12 @@ class Checked:
     framework: str | None = None
     seconds: float = 0.0
     output: str = ""
+
+    @property
+    def was_ended(self) -> bool:
+        """Whether it, or a part of it, was ended by what need not happen again."""
+        raised = {component.raised for component in self.components}
+        return bool(ENDED & (raised | {(self.error or {}).get("type")}))
 
     def to_dict(self, hints: int = 1) -> dict[str, Any]:
         """As in `svb.check/1`."""

@@ -12,14 +12,15 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InputError
-from harness.grading.classroom import Classroom, Entry, Record, Register
+from harness.grading.classroom import Classroom, Record, Register
+from harness.grading.collect import Entry
 from harness.grading.grade import Grader
 from harness.grading.result import HINTS
 
@@ -146,6 +147,7 @@ def watch(
     *,
     roles: dict[str, str] | None = None,
     exercise: str | None = None,
+    beside: Mapping[str, bytes] | None = None,
     hints: int = 1,
     keys: Callable[[], AbstractContextManager[Keys]] = keyboard,
 ) -> int:
@@ -155,10 +157,11 @@ def watch(
     save. The grader stays warm between two checks. Raises InputError for standard input.
     """
     if entry.file is None:
-        raise InputError("--watch: standard input is never saved; give the path of one answer.")
+        what = "a folder" if entry.folder else "standard input"
+        raise InputError(f"--watch: {what} is never saved; give the path of one answer.")
     saved, screen = Saved(entry.file), _Screen(console, show, hints)
     with suppress(KeyboardInterrupt), Register(None, "") as register, keys() as pressed:
-        room = Classroom([entry], register, roles or {}, exercise)
+        room = Classroom([entry], register, roles or {}, exercise, beside or {})
         key = ""
         while key != QUIT:
             if saved.changed(time.monotonic()) is not None:

@@ -393,16 +393,17 @@ def otherwise(verdicts: Mapping[str, str], results: Sequence[tuple[str, str]]) -
 
 
 def mixed(corpus: Path, folder: Path, count: int = CLASS) -> Path:
-    """Copy right and wrong answers of a corpus, half and half, from all over it, to a folder."""
+    """Copy right and wrong answers of a corpus, half and half, from all over it, to a folder, side
+    by side: the files of a folder within would be one answer.
+    """
     right = [p for p in sorted((corpus / "valid").glob("*")) if p.suffix in (".py", ".ipynb")]
     wrong = sorted((corpus / "wrong").glob("*/*.py"))
     if not (right and wrong):
         raise InputError(f"{corpus} holds no answers; give a folder with wrong/ID/*.py and valid/.")
     for files in (right, wrong):
         for path in files[:: max(1, 2 * len(files) // count)][: count // 2]:
-            target = folder / path.relative_to(corpus)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / "-".join(path.relative_to(corpus).parts))
     return folder
 
 

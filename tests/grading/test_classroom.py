@@ -1,12 +1,9 @@
-"""Collecting answers, keeping results, going on after any end."""
+"""Keeping results, going on after any end."""
 
-import io
 import json
 import os
 import sqlite3
-import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,14 +11,14 @@ from harness.errors import InputError
 from harness.grading import classroom
 from harness.grading.classroom import (
     Classroom,
-    Entry,
     Record,
     Register,
-    collect,
     parse_roles,
     settings,
 )
-from harness.grading.result import Checked, Judged
+from harness.grading.collect import collect
+from harness.grading.handed_in import HandedIn
+from harness.grading.result import ENDED, Checked, Judged
 from harness.isolation.confine import Limits
 from harness.selftest.robustness import Siege, Undisturbed
 
@@ -34,86 +31,6 @@ def write(folder, *names, text=RIGHT):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-
-
-def students(path):
-    return [entry.student for entry in collect([str(path)])]
-
-
-# -- collecting ----------------------------------------------------------------
-
-
-def test_folders_are_searched_through_without_what_is_hidden(tmp_path):
-    write(tmp_path, "b.py", "a.ipynb", "deep/down/c.py", "READ.md", "data.csv")
-    write(tmp_path, ".hidden.py", ".git/x.py", "__pycache__/y.py", ".ipynb_checkpoints/a.ipynb")
-    found = [entry.path for entry in collect([str(tmp_path)])]
-    assert found == [
-        f"{tmp_path.as_posix()}/{name}" for name in ("a.ipynb", "b.py", "deep/down/c.py")
-    ]
-
-
-def test_each_answer_is_taken_once(tmp_path):
-    write(tmp_path, "a.py", "b.py")
-    paths = [str(tmp_path / "b.py"), str(tmp_path), str(tmp_path / "b.py")]
-    assert [entry.path[-4:] for entry in collect(paths)] == ["a.py", "b.py"]
-
-
-def test_the_student_of_an_answer(tmp_path):
-    """In nbgrader's tree the folder below `submitted`; elsewhere what tells answers apart."""
-    tree = tmp_path / "course" / "submitted"
-    write(tree, "ann/ps1/a.py", "bob/ps1/deep/b.ipynb")
-    assert students(tree) == ["ann", "bob"]
-    assert students(tree / "bob") == ["bob"]
-    write(tmp_path / "flat", "ann.py", "bob.py")
-    assert students(tmp_path / "flat") == ["ann", "bob"]
-    write(tmp_path / "each", "ann/answer.py", "bob/answer.py")
-    assert students(tmp_path / "each") == ["ann", "bob"]
-    write(tmp_path / "parts", "ann/one.py", "ann/two.py")
-    assert students(tmp_path / "parts") == ["ann/one", "ann/two"]
-
-
-def test_what_holds_no_answers_is_a_wrong_call(tmp_path):
-    write(tmp_path, "notes/READ.md", "notes/.hidden.py")
-    write(tmp_path, "a.py")
-    for path in ("gone.py", "notes"):
-        with pytest.raises(InputError, match=path):
-            collect([str(tmp_path / "a.py"), str(tmp_path / path)])
-        there, absent = collect([str(tmp_path / "a.py"), str(tmp_path / path)], keep_absent=True)
-        assert not there.absent
-        with pytest.raises(FileNotFoundError, match=path):
-            absent.read()
-    assert collect([str(tmp_path / "a.py")])
-
-
-def test_standard_input_is_an_answer(monkeypatch):
-    for content, name in ((b"x = 1", "answer.py"), (b' {"cells": []}', "answer.ipynb")):
-        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
-        (entry,) = collect(["-", "-"])
-        assert (entry.path, entry.name, entry.read()) == ("-", name, content)
-
-
-def test_names_of_any_bytes_can_be_written_down(tmp_path):
-    folder = os.fsencode(tmp_path)
-    with open(folder + b"/\xff\xfe.py", "wb") as file:  # noqa: PTH123 - pathlib takes no bytes
-        file.write(RIGHT.encode())
-    (entry,) = collect([str(tmp_path)])
-    assert entry.path.encode().endswith(b"/\\xff\\xfe.py")
-    assert entry.read() == RIGHT.encode()
-
-
-@pytest.mark.parametrize("kind", ["pipe", "link"])
-def test_what_is_no_file_of_its_own_is_not_read(tmp_path, kind):
-    """A pipe would never end, and a link may show what is not the learner's."""
-    path = tmp_path / "answers" / "a.py"
-    write(tmp_path, "other.py", "answers/b.py")
-    if kind == "pipe":
-        os.mkfifo(path)
-    else:
-        path.symlink_to(tmp_path / "other.py")
-    first, second = collect([str(tmp_path / "answers")])
-    with pytest.raises(OSError, match="not a file of its own"):
-        first.read()
-    assert second.read() == RIGHT.encode()
 
 
 def test_roles_are_read_from_words():
@@ -157,24 +74,24 @@ def test_lines_are_told_in_words():
 
 def test_the_register_finds_what_it_was_given_and_nothing_else(tmp_path):
     with Register(tmp_path / "new", "one") as register:
-        register.add("digest", record())
-        assert register.get("a.py", "digest").student == "ann"
+        register.add("a.py", "digest", record())
+        kept = register.get("a.py", "digest")
+        assert kept
+        assert kept.student == "ann"
     with Register(tmp_path / "new", "one") as register:
-        assert register.has("a.py", "digest")
-        assert not register.has("a.py", "changed")
-        assert not register.has("b.py", "digest")
-        with pytest.raises(KeyError, match=r"b\.py"):
-            register.get("b.py", "digest")
+        assert register.get("a.py", "digest")
+        assert register.get("a.py", "changed") is None
+        assert register.get("b.py", "digest") is None
     with Register(tmp_path / "new", "two") as register:
-        assert not register.has("a.py", "digest")
+        assert register.get("a.py", "digest") is None
     assert [path.name for path in (tmp_path / "new").iterdir()] == [classroom.DATABASE]
 
 
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with Register(None, "one") as register:
-        register.add("digest", record())
-        assert register.has("a.py", "digest")
+        register.add("a.py", "digest", record())
+        assert register.get("a.py", "digest")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -195,11 +112,11 @@ def test_a_file_that_is_not_ours_is_left_alone(tmp_path):
 
 def test_a_full_disk_is_told_in_a_sentence(tmp_path):
     with Register(tmp_path, "one") as register:
-        register.add("digest", record())
+        register.add("a.py", "digest", record())
         register._database.execute("PRAGMA max_page_count = 4")
         with pytest.raises(InputError, match="full; make room"):
-            register.add("other", record(path="b" * 99_999))
-        assert register.has("a.py", "digest")
+            register.add("b" * 99_999, "other", record())
+        assert register.get("a.py", "digest")
 
 
 def test_settings_hold_all_that_a_verdict_hangs_on():
@@ -234,11 +151,11 @@ class FakeGrader:
             yield index, Checked(submission.name, "pass", None, (component,), output="x" * 9999)
 
 
-def judge(folder, out, grader):
+def judge(folder, out, grader, **settings):
     """One run: what it told of, and the records there are."""
     told: list[object] = []
     with Register(out, "one") as register:
-        room = Classroom(collect([str(folder)]), register)
+        room = Classroom(collect([str(folder)]), register, **settings)
         try:
             room.judge(grader, told.append)
         except KeyboardInterrupt:
@@ -260,6 +177,82 @@ def test_only_what_changed_is_judged_again(tmp_path):
     assert sorted(told) == [False, False, True]
     assert [name[-4:] for name in again.given] == ["b.py"]
     assert records[1].code == ("x = 1",)
+
+
+class EndingGrader(FakeGrader):
+    """Ends every answer by what it was made with, in the file or in a part."""
+
+    def __init__(self, kind, *, part=False):
+        super().__init__()
+        self.kind, self.part = kind, part
+
+    def check_all(self, submissions):
+        """What a grader yields."""
+        for index, checked in super().check_all(submissions):
+            error = {"type": self.kind, "message": "it was ended", "line": None}
+            component = Judged("linreg", "error", raised=self.kind)
+            if self.part:
+                yield index, replace(checked, verdict="fail", components=(component,))
+            else:
+                yield index, replace(checked, verdict="error", error=error, components=())
+
+
+@pytest.mark.parametrize("part", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "again"),
+    [*((kind, True) for kind in sorted(ENDED)), ("crash", False), ("SyntaxError", False)],
+)
+def test_what_was_ended_is_judged_again(tmp_path, kind, again, part):
+    """By time, memory, a lost process or a fault of ours; the control is a fault of its own."""
+    answers, out = tmp_path / "answers", tmp_path / "out"
+    write(answers, "a.py")
+    judge(answers, out, EndingGrader(kind, part=part))
+    told, (found,) = judge(answers, out, FakeGrader())
+    assert told == [again]
+    assert (found.checked.verdict == "pass") == again
+    told, _ = judge(answers, out, FakeGrader())
+    assert told == [False]
+
+
+def test_all_is_judged_anew_where_that_is_asked(tmp_path):
+    """And those who handed in nothing have a result each time."""
+    answers, out = tmp_path / "answers", tmp_path / "out"
+    write(answers, "ann/a.py", "eve/.gitkeep")
+    for again, told in ((False, [True, True]), (False, [False, True]), (True, [True, True])):
+        assert judge(answers, out, FakeGrader(), again=again)[0] == told
+
+
+def test_all_files_of_a_student_count(tmp_path):
+    """A change beside the answer has it judged again; the path is that of the file judged."""
+    answers, out = tmp_path / "answers", tmp_path / "out"
+    write(answers, "ann/ps1/a.py", "ann/ps1/x.csv", "bob/b.py")
+    _, (ann, _) = judge(answers, out, FakeGrader())
+    assert (ann.student, ann.checked.path) == ("ann", f"{answers}/ann/ps1/a.py")
+    write(answers, "ann/ps1/x.csv", text="2")
+    told, _ = judge(answers, out, FakeGrader())
+    assert sorted(told) == [False, True]
+    told, _ = judge(answers, out, FakeGrader(), beside={"y.csv": b"1"})
+    assert told == [True, True]
+
+
+def test_who_handed_in_nothing_has_a_result(tmp_path):
+    """In place of the answer its folder; the control is one who handed in something."""
+    write(tmp_path, "ann/a.py", "eve/report.pdf")
+    _, (ann, eve) = judge(tmp_path, None, FakeGrader())
+    assert (ann.checked.verdict, eve.checked.verdict) == ("pass", "error")
+    assert (eve.student, eve.checked.path) == ("eve", f"{tmp_path}/eve")
+    assert eve.checked.error["type"] == "missing"
+    assert "only report.pdf" in eve.checked.error["message"]
+
+
+def test_an_answer_that_was_run_alone_is_told_how_not_to_be(tmp_path):
+    """The controls: something lay beside it; another exception."""
+    write(tmp_path, "a.py")
+    lone = judge(tmp_path, None, EndingGrader("FileNotFoundError"))[1][0]
+    assert "--with DIR" in lone.checked.notes[-1]
+    with_data = judge(tmp_path, None, EndingGrader("FileNotFoundError"), beside={"x": b""})[1][0]
+    other = judge(tmp_path, None, EndingGrader("ValueError"))[1][0]
+    assert with_data.checked.notes == other.checked.notes == ()
 
 
 def test_what_was_judged_before_an_interruption_is_kept(tmp_path):
@@ -293,8 +286,8 @@ def test_lines_of_a_notebook_are_told_by_cell(tmp_path):
 
 
 def test_long_code_is_cut():
-    long = Entry("a.py", "a", piped=b"x" * 10_000 + b"\n" * 10_000)
-    code, cells = classroom._code(long, long.piped, loaded=True)
+    long = HandedIn("a.py", "a.py", b"x" * 10_000 + b"\n" * 10_000)
+    code, cells = classroom._code(long, loaded=True)
     assert (len(code), len(code[0]), cells) == (classroom.KEPT_LINES, classroom.KEPT_COLUMNS, ())
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from harness.cli import main
 from harness.errors import InputError
 from harness.grading import watch_file
-from harness.grading.classroom import Entry
+from harness.grading.collect import Entry
 from harness.grading.grade import Grader
 from harness.grading.result import Checked, Judged
 from harness.grading.watch_file import AGAIN, POLL, SETTLED, Saved, keyboard, watch
