@@ -100,6 +100,15 @@ def add(commands: Commands) -> None:
         "--weights", type=Path, metavar="FILE", help="points of each part, a TOML file: [weights]"
     )
     parser.add_argument(
+        "--parts",
+        metavar="PARTS",
+        help="the parts that are asked for, such as data_iter,linreg,sgd: an answer without one of "
+        "them is incomplete",
+    )
+    parser.add_argument(
+        "--partial", action="store_true", help="an incomplete answer is as good as one that passes"
+    )
+    parser.add_argument(
         "--again", action="store_true", help="judge all anew, also what has not changed"
     )
     parser.add_argument(
@@ -134,23 +143,29 @@ def _check_in(
     seed: int,
 ) -> int:
     from harness.exercises.catalogue import named
-    from harness.grading import classroom, marks, report
+    from harness.grading import asked, classroom, marks, report
     from harness.grading.handed_in import read_beside
     from harness.report import files
 
-    weights = marks.read_weights(arguments.weights) if arguments.weights else None
+    weights = asked.read_weights(arguments.weights) if arguments.weights else None
+    named_parts = asked.read_parts(arguments.parts) if arguments.parts is not None else ()
+    if arguments.exercise and (named_parts or weights):
+        raise InputError("--exercise asks for one part, itself: leave out --parts and --weights.")
+    asks = asked.asked_parts(named_parts, weights)
     beside = read_beside(arguments.beside)
     if arguments.out:
         files.check_writable(arguments.out)
     exercise = named(arguments.exercise).name if arguments.exercise else None
     if arguments.watch:
-        return _watch(workshop, arguments, entries, roles, exercise, seed, beside)
+        return _watch(workshop, arguments, entries, roles, exercise, seed, beside, asks)
     settings = classroom.settings(workshop.limits, roles, exercise)
     with classroom.Register(arguments.out, settings) as register:
         room = classroom.Classroom(entries, register, roles, exercise, beside, arguments.again)
         isolation, interrupted = _judge_answers(workshop, arguments, room, seed)
-        records = tuple(room.records())
-    roll = marks.Roll(records, seed, arguments.hints, weights, isolation)
+        a_class = len(entries) > 1 and any(entry.folder for entry in entries)
+        records = asked.held_against(room.records(), asks, of_form=a_class)
+    points = asked.points_of(named_parts, weights)
+    roll = marks.Roll(records, seed, arguments.hints, points, isolation, arguments.partial)
     if interrupted:
         kept = f"kept in {arguments.out}; the same call goes on from there" if arguments.out else ""
         done = f"{len(records)} of {len(entries)} answers were judged"
@@ -182,10 +197,12 @@ def _watch(
     exercise: str | None,
     seed: int,
     beside: Mapping[str, bytes],
+    asks: Sequence[str],
 ) -> int:
     """Judge one answer after each save, until somebody ends it."""
     if len(entries) != 1 or arguments.out or arguments.format != "text":
         raise InputError("--watch is for one file, on a terminal: leave out --out and --format.")
+    from harness.grading.asked import held_against
     from harness.grading.grade import Grader
     from harness.grading.terminal import answer_lines
     from harness.grading.watch_file import watch
@@ -193,6 +210,7 @@ def _watch(
     console = console_on(sys.stdout)
 
     def show(record: Record, hints: int) -> None:
+        (record,) = held_against([record], asks, of_form=False)
         _print_lines(console, answer_lines(record, hints))
 
     with Grader(seed=seed, workshop=workshop) as grader:

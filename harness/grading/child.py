@@ -129,14 +129,21 @@ def _described(answer: Answer, target: Target) -> dict[str, Any]:
         "fit": asdict(_fit(answer)) if target.component is LOOP else {},
         "unasked": answer.unasked(target.name),
         "flat_labels": answer.manner.flat_labels,
+        "inlined": _inlined(answer) if target.component is LOOP else [],
         "evidence": [asdict(use) for use in answer.evidence(target.role.name)],
     }
+
+
+def _inlined(answer: Answer) -> list[str]:
+    """What the answer's loop does itself instead of calling a piece."""
+    habits = answer.manner.habits
+    return sorted(habits.inlined) if habits else []
 
 
 def _fit(answer: Answer) -> Fit:
     """What the answer's loop can be asked."""
     habits = answer.manner.habits
-    cuts = habits is not None and "batch" in habits.inlined
+    cuts = "batch" in _inlined(answer)
     whole = habits is not None and habits.whole
     own = {field: answer.settings.get(name) for name, field in _SETTINGS.items()}
     starts = isinstance(answer.pieces[LOOP.name].function, FitData)

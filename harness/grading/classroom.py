@@ -45,7 +45,8 @@ class Record:
     """An answer, judged, with what a report shows beside the result.
 
     `code` is the answer's own, as far as it is kept, `cells` where each cell of a notebook begins:
-    pairs of its number and its first line. `seed` is the one it was judged with.
+    pairs of its number and its first line. `seed` is the one it was judged with. `asked` are the
+    parts that were asked for, which is no matter of the judge, and not kept.
     """
 
     student: str
@@ -53,6 +54,7 @@ class Record:
     seed: int
     code: tuple[str, ...] = ()
     cells: tuple[tuple[int, int], ...] = ()
+    asked: tuple[str, ...] = ()
 
     def where(self, line: int) -> str:
         """A line in words, for a notebook by cell: "line 12", "cell 3 line 2"."""
@@ -80,6 +82,7 @@ class Record:
         components = tuple(Judged(**_listed(each)) for each in checked["components"])
         values["checked"] = Checked(**{**checked, "components": components})
         values["code"] = tuple(values["code"])
+        values["asked"] = tuple(values["asked"])
         values["cells"] = tuple((number, first) for number, first in values["cells"])
         return cls(**values)
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from harness.engine.components.contract import part_of
 from harness.grading.classroom import Record
-from harness.grading.marks import Mark, Roll, causes_of, is_there, marks, marks_of, said, total
+from harness.grading.marks import Mark, Roll, causes_of, is_there, marks_of, said, total
 from harness.grading.result import Judged
 from harness.grading.terminal import (
     Line,
@@ -71,15 +71,23 @@ def _rows(record: Record, hints: int) -> Iterator[dict[str, object]]:
 
 
 def to_grades(roll: Roll) -> str:
-    """A row for each student, as nbgrader writes grades.csv; several files of one are added up."""
-    scores: dict[str, list[float]] = {}
-    for record in roll.records:
-        score, most = total(marks(record, roll.weights))
-        row = scores.setdefault(record.student, [0.0, 0.0])
-        row[:] = [row[0] + score, row[1] + most]
+    """A row for each student, as nbgrader writes grades.csv; of several answers the best."""
+    rows = []
+    for record in best_by_student(roll, roll.records):
+        score, most = total(marks_of(roll, record))
+        rows.append((record.student, score, score, most))
     columns = ("student_id", "raw_score", "score", "max_score")
-    rows = ((student, score, score, most) for student, (score, most) in scores.items())
     return csv_text(columns, (dict(zip(columns, row, strict=True)) for row in rows))
+
+
+def best_by_student(roll: Roll, records: Sequence[Record]) -> list[Record]:
+    """Of each student the answer with the most points: those of several are never added up."""
+    best: dict[str, tuple[float, Record]] = {}
+    for record in records:
+        score = total(marks_of(roll, record))[0]
+        if record.student not in best or score > best[record.student][0]:
+            best[record.student] = score, record
+    return [record for _, record in best.values()]
 
 
 def to_junit(roll: Roll) -> str:
@@ -143,8 +151,9 @@ def gradescope_of(roll: Roll, record: Record) -> str:
 def _results(
     tests: list[dict[str, object]], records: Sequence[Record], output: str, roll: Roll
 ) -> str:
+    students = best_by_student(roll, records)
     results = {
-        "score": sum(total(marks_of(roll, record))[0] for record in records),
+        "score": sum(total(marks_of(roll, record))[0] for record in students),
         "execution_time": round(sum(record.checked.seconds for record in records), 3),
         "output": output,
         "output_format": "text",

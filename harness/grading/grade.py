@@ -24,6 +24,7 @@ from harness.diagnosis.finding import Finding, Replies, find
 from harness.engine.components import (
     COMPONENTS,
     DATA_ITERATOR,
+    LOOP,
     Question,
     Reply,
     Served,
@@ -50,6 +51,7 @@ from harness.grading.words import (
     of_raised,
     unasked,
     warned,
+    with_inlined,
 )
 from harness.isolation.codec import MalformedError, Message
 from harness.isolation.confine import Limits
@@ -241,6 +243,8 @@ class _Judge:
             else self._component(name, targets)
             for name in _shown(present | broken.keys())
         )
+        inlined = targets.get(LOOP.name, {}).get("inlined", ())
+        components = with_inlined(components, inlined)
         cells = bool(answer["in_cells"])
         failures = [f for f in answer["failures"] if _counts(f, in_cells=cells)]
         error = next(iter(failures), None)

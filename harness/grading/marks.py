@@ -1,20 +1,18 @@
 """The parts of checked answers, the mistakes that a class has in common, and points.
 
-Nothing is judged, run or read here but the file of weights.
+Nothing is judged, run or read here.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 
 from harness.engine.components import COMPONENTS, INITIALISATION, OPTIMIZER
 from harness.engine.components.contract import part_of
 from harness.engine.components.role import MODEL_CLASS
-from harness.errors import InputError
 from harness.grading.classroom import Record
 from harness.grading.result import Check, Judged
 from harness.report.view import one_line
@@ -23,6 +21,7 @@ GLYPHS = {
     "pass": "✓",
     "fail": "✗",
     "error": "!",
+    "incomplete": "◐",
     "inconclusive": "?",
     "missing": "·",
     "skipped": "–",
@@ -47,6 +46,9 @@ PARTS = (*(component.name for component in COMPONENTS), MODEL)
 FUNCTIONAL = frozenset(c.name for c in COMPONENTS if c is not INITIALISATION)
 
 
+OBJECT = frozenset({MODEL, OPTIMIZER.name})
+
+
 LONGEST = 400  # characters of what an answer says
 
 
@@ -55,7 +57,7 @@ class Roll:
     """All that a report of checked answers shows.
 
     `weights` are the points of each part, None where nobody said; `isolation` are the sentences
-    about what held and what did not.
+    about what held and what did not. With `partial` an answer may be incomplete.
     """
 
     records: Sequence[Record]
@@ -63,11 +65,19 @@ class Roll:
     hints: int = 1
     weights: Mapping[str, float] | None = None
     isolation: tuple[Sequence[str], Sequence[str]] = ((), ())
+    partial: bool = False
 
     @property
     def check(self) -> Check:
         """The answers as `grade` knows them."""
-        return Check([record.checked for record in self.records], self.seed)
+        return Check([record.checked for record in self.records], self.seed, self.partial)
+
+    @cached_property
+    def points(self) -> Mapping[str, float] | None:
+        """The points of each part: of several answers the same for all."""
+        if self.weights is not None or len(self.records) < 2:
+            return self.weights
+        return dict.fromkeys(common_parts(self.records), 1.0)
 
 
 def said(text: object) -> str:
@@ -77,10 +87,14 @@ def said(text: object) -> str:
 
 
 def parts(record: Record) -> dict[str, str]:
-    """The status of each part of an answer: of its components that stand for it, the worst."""
+    """The status of each part of an answer: of its components that stand for it, the worst; of one
+    that another does, that of the other.
+    """
     statuses_by_part: dict[str, list[str]] = {}
+    by_name = {component.name: component.status for component in record.checked.components}
     for component in record.checked.components:
-        statuses_by_part.setdefault(part_of(component.name), []).append(component.status)
+        status = by_name.get(component.within, component.status)
+        statuses_by_part.setdefault(part_of(component.name), []).append(status)
     order = ("fail", "error", "inconclusive", "pass", "skipped", "missing")
     return {part: min(statuses, key=order.index) for part, statuses in statuses_by_part.items()}
 
@@ -139,30 +153,6 @@ def causes_of(component: Judged) -> str:
     return said(" or ".join(component.causes))
 
 
-def read_weights(path: Path) -> dict[str, float]:
-    """The points of each part from a TOML file with a table `weights`; InputError where it is not.
-
-    [weights]
-    squared_loss = 2
-    train = 3
-    """
-    try:
-        weights = tomllib.loads(path.read_text("utf-8")).get("weights")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {one_line(error)}.") from None
-    if not isinstance(weights, dict) or not weights:
-        raise InputError(f"{path} has no table [weights]; write lines such as `sgd = 2` below one.")
-    for name, points in weights.items():
-        if isinstance(points, bool) or not isinstance(points, (int, float)) or not points >= 0:
-            raise InputError(f"{path}: {one_line(name)} should be points, a number from 0 on.")
-        if name not in PARTS:
-            known = ", ".join(PARTS)
-            raise InputError(f"{path}: there is no part {one_line(name)}; take some of {known}.")
-    return {name: float(points) for name, points in weights.items()}
-
-
 @dataclass(frozen=True)
 class Mark:
     """The points of one part of an answer."""
@@ -181,28 +171,46 @@ def marks(record: Record, weights: Mapping[str, float] | None) -> list[Mark]:
     """
     statuses = parts(record)
     if weights is None:
-        weights = dict.fromkeys(_expected(statuses), 1.0)
-    by_part = {part: _status(part, statuses) for part in weights}
+        weights = dict.fromkeys(expected(statuses), 1.0)
+    by_part = {part: status_of(part, statuses) for part in weights}
     return [
         Mark(part, by_part[part], points if by_part[part] == "pass" else 0.0, points)
         for part, points in weights.items()
     ]
 
 
-def _expected(statuses: Mapping[str, str]) -> list[str]:
+def expected(statuses: Mapping[str, str]) -> list[str]:
     """The parts that an answer is marked by where nobody said which."""
-    unknown = [part for part in statuses if part not in PARTS]
-    if unknown:
-        return unknown
-    form = {MODEL, OPTIMIZER.name} if is_there(statuses.get(MODEL)) else FUNCTIONAL
-    return [part for part in PARTS if part in form or is_there(statuses.get(part))]
+    form = form_of(statuses)
+    there = [part for part in PARTS if part in form or is_there(statuses.get(part))]
+    return there or form
 
 
-def _status(part: str, statuses: Mapping[str, str]) -> str:
+def form_of(statuses: Mapping[str, str]) -> list[str]:
+    """The parts of the book's form that an answer has, functional or object; or its exercise."""
+    exercises = [part for part in statuses if part not in PARTS]
+    form = OBJECT if is_there(statuses.get(MODEL)) else FUNCTIONAL
+    return exercises or [part for part in PARTS if part in form]
+
+
+def common_parts(records: Iterable[Record]) -> list[str]:
+    """The parts that all of a class are marked by where nobody said which: those of the form that
+    most have, or the exercise.
+    """
+    forms = Counter(tuple(form_of(parts(record))) for record in records if parts(record))
+    most = max(forms, key=lambda form: (forms[form], len(form)), default=tuple(form_of({})))
+    return list(most)
+
+
+def status_of(part: str, statuses: Mapping[str, str]) -> str:
+    """The status of a part; the class stands for the parts inside it, and they stand for it."""
     part = part_of(part)
     status = statuses.get(part, "missing")
     if part in IN_MODEL and not is_there(status):
         return statuses.get(MODEL, status)
+    if part == MODEL and not is_there(status):
+        inside = [statuses.get(name, "missing") for name in FUNCTIONAL & IN_MODEL]
+        return inside[0] if len(set(inside)) == 1 else "missing"
     return status
 
 
@@ -229,4 +237,4 @@ def total(part_marks: Iterable[Mark]) -> tuple[float, float]:
 
 def marks_of(roll: Roll, record: Record) -> list[Mark]:
     """The points of an answer by the weights of its report."""
-    return marks(record, roll.weights)
+    return marks(record, roll.points)

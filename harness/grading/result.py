@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Verdict = Literal["pass", "fail", "error", "inconclusive"]
+Verdict = Literal["pass", "incomplete", "fail", "error", "inconclusive"]
 
 
 Status = Literal["pass", "fail", "error", "missing", "skipped"]
 
 
-VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "error", "inconclusive")
+VERDICTS: tuple[Verdict, ...] = ("pass", "incomplete", "fail", "error", "inconclusive")
 
 
 # What ends an answer that may come out otherwise another time: time, memory, a process that was
@@ -42,7 +42,8 @@ class Judged:
     Beyond the contract: `part` is the method of a class that is at fault, `stages` are where each
     failed question first went wrong, `also` the mistakes that cannot be told from the cause; where
     there are any, evidence and help speak of all of them. `raised` is the type of the exception, or
-    what ended it, one of `ENDED`.
+    what ended it, one of `ENDED`. `within` names the component that does the work of one that is
+    missing.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Judged:
     raised: str = ""
     warnings: tuple[Warned, ...] = ()
     notes: tuple[str, ...] = ()
+    within: str = ""
 
     def to_dict(self, hints: int = 1) -> dict[str, Any]:
         """As in `svb.check/1`; `hints` says how much is given away, 0 to 3."""
@@ -133,6 +135,7 @@ class Check:
 
     answers: list[Checked] = field(default_factory=list)
     seed: int = 0
+    partial: bool = False
 
     @property
     def summary(self) -> dict[str, int]:
@@ -142,11 +145,15 @@ class Check:
 
     @property
     def exit_status(self) -> int:
-        """0 all pass, 1 something fails, 3 inconclusive or could not run, and nothing fails."""
+        """0 all pass, 1 something fails, 3 otherwise: incomplete, inconclusive, or not to be run.
+
+        With `partial` what is incomplete is as good as what passes.
+        """
         summary = self.summary
         if summary["fail"]:
             return 1
-        return 0 if self.answers and summary["pass"] == len(self.answers) else 3
+        good = summary["pass"] + (summary["incomplete"] if self.partial else 0)
+        return 0 if self.answers and good == len(self.answers) else 3
 
     def to_dict(self, hints: int = 1) -> dict[str, Any]:
         """The object `svb.check/1`."""

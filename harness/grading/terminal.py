@@ -13,15 +13,24 @@ from harness.grading.marks import (
     Roll,
     causes_of,
     clusters,
+    expected,
     is_there,
     mistakes_of,
+    parts,
     said,
+    status_of,
     tally,
 )
 from harness.grading.result import Check, Judged
 from harness.report.view import one_line
 
-COLOURS = {"pass": "green", "fail": "bold red", "error": "red", "inconclusive": "yellow"}
+COLOURS = {
+    "pass": "green",
+    "fail": "bold red",
+    "error": "red",
+    "incomplete": "yellow",
+    "inconclusive": "yellow",
+}
 
 
 DETAILED = 3  # so many answers are printed in full, more as a class
@@ -91,9 +100,22 @@ def warning_texts(record: Record) -> list[str]:
 
 def headline(record: Record) -> str:
     """The verdict, the file, and how many parts are right."""
-    statuses = [c.status for c in record.checked.components if is_there(c.status)]
-    right = f": {statuses.count('pass')} of {len(statuses)} right" if statuses else ""
-    return f"{glyph(record.checked.verdict)}  {said(record.checked.path)}{right}"
+    right = _right(record)
+    shown = said(record.checked.path)
+    return f"{glyph(record.checked.verdict)}  {shown}{right and ': '}{right}"
+
+
+def _right(record: Record) -> str:
+    """Such as "4 of 5 right"; where all that is there is, "3 of 5 parts, all right"."""
+    components = [c.status for c in record.checked.components if is_there(c.status)]
+    if not components:
+        return ""
+    statuses = parts(record)
+    asked = record.asked or expected(statuses)
+    there = [part for part in asked if is_there(status_of(part, statuses))]
+    if set(components) == {"pass"} and len(there) < len(asked):
+        return f"{len(there)} of {len(asked)} parts, all right"
+    return f"{components.count('pass')} of {len(components)} right"
 
 
 def glyph(status: str) -> str:
@@ -195,9 +217,13 @@ def _listed(records: Sequence[Record]) -> list[Line]:
 
 
 def in_short(record: Record) -> str:
-    """Where an answer fails, and by which mistake."""
-    mistakes = mistakes_of(record)
-    return ", ".join(f"{part} ({cause})" if part else cause for part, cause, _ in mistakes)
+    """Where an answer fails, and by which mistake; or what is missing."""
+    shown = [f"{part} ({cause})" if part else cause for part, cause, _ in mistakes_of(record)]
+    if record.checked.verdict == "incomplete":
+        statuses = parts(record)
+        missing = [part for part in record.asked if status_of(part, statuses) == "missing"]
+        shown.append(f"missing: {', '.join(missing)}")
+    return ", ".join(shown)
 
 
 def plain(shown: Iterable[Line]) -> str:

@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Any
 
 from harness.diagnosis.finding import Cause, Finding
+from harness.engine.components import DATA_ITERATOR, LOOP, LOSS, MODEL, OPTIMIZER
 from harness.engine.raised import Raised
 from harness.exercises import catalogue
 from harness.grading.result import Judged, Status, Warned
@@ -71,6 +72,30 @@ def described(component: str, finding: Finding, line: int) -> Judged:
     measured = f" ({'; '.join(finding.measured)})" if finding.measured else ""
     message = f"{judged.message}{measured}"
     return replace(judged, message=message, stages=list(finding.stages), **helped)
+
+
+def with_inlined(components: Sequence[Judged], inlined: Sequence[str]) -> tuple[Judged, ...]:
+    """The components; of those that are missing, the ones that the loop does itself say so.
+
+    `inlined` names what the loop does without calling a piece, as the process with it told.
+    """
+    within = {_INLINE[name] for name in map(str, inlined) if name in _INLINE}
+    message = "the loop does this itself, and is judged with it"
+    return tuple(
+        replace(component, message=message, within=LOOP.name)
+        if component.status == "missing" and component.name in within
+        else component
+        for component in components
+    )
+
+
+# By what a loop calls it.
+_INLINE = {
+    "batch": DATA_ITERATOR.name,
+    "prediction": MODEL.name,
+    "loss": LOSS.name,
+    "update": OPTIMIZER.name,
+}
 
 
 def of_raised(component: str, raised: Raised, line: int) -> Judged:

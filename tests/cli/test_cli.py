@@ -5,10 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
@@ -16,9 +13,6 @@ import scratch
 from harness import cli
 from harness.engine.case_comparison import CaseComparison
 from harness.engine.comparison import Comparison
-from harness.grading.marks import PARTS
-from harness.grading.result import Checked, Judged
-from harness.isolation.confine import Limits
 from harness.pairs.catalogue import PAIRS
 from harness.pairs.linear import BUILTIN, LINEAR, SCRATCH
 from harness.pairs.linear_cases import CASES
@@ -245,180 +239,6 @@ def test_golden_sample_renders_as_it_is_kept():
     found = files.read(sample / "report.json")
     for suffix, render in files.RENDERERS.items():
         assert (sample / f"report.{suffix}").read_text(encoding="utf-8") == render(found), suffix
-
-
-# -- svb check -----------------------------------------------------------------
-
-CORPUS = Path(__file__).resolve().parents[1] / "corpus"
-RIGHT, WRONG = CORPUS / "valid" / "book.py", CORPUS / "wrong" / "loss.no-reshape" / "plain.py"
-
-
-class FakeGrader:
-    """Judges by the name of the file, so that no worker has to start."""
-
-    def __init__(self, *, seed, workshop):
-        self.seed, self.workshop = seed, workshop
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *ending):
-        pass
-
-    def check_all(self, submissions):
-        """What a grader yields; an answer called `stop` is where somebody presses Ctrl-C."""
-        for index, submission in enumerate(submissions):
-            name = Path(submission.name).stem
-            if name == "stop":
-                raise KeyboardInterrupt
-            statuses = {"pass": ["pass"], "fail": ["pass", "fail"]}.get(name, [])
-            pairs = zip(PARTS, statuses, strict=False)
-            components = tuple(Judged(part, cast("Any", status)) for part, status in pairs)
-            error = None if components else {"type": "crash", "message": "it crashed", "line": None}
-            yield index, Checked(submission.name, cast("Any", name), error, components)
-
-
-@pytest.fixture
-def answers(tmp_path, monkeypatch):
-    """A folder to put answers in, judged by the fake."""
-    held = {"in_force": ("It is alone.",), "not_in_force": ("It has net.",), "limits": Limits()}
-    workshop = nullcontext(SimpleNamespace(**held))
-    monkeypatch.setattr("harness.grading.warmup.start", lambda *_, **__: workshop)
-    monkeypatch.setattr("harness.grading.grade.Grader", FakeGrader)
-    return tmp_path / "answers"
-
-
-def put(folder, *names):
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        (folder / f"{name}.py").write_text(f"# {name}\n")
-
-
-@pytest.mark.parametrize(
-    ("names", "status"),
-    [(["pass"], 0), (["pass", "fail", "error"], 1), (["pass", "error"], 3), (["inconclusive"], 3)],
-)
-def test_check_ends_with_what_it_found(answers, capsys, names, status):
-    put(answers, *names)
-    assert cli.main(["check", str(answers)]) == status
-    assert cli.main(["check", str(answers), "--exit-zero"]) == 0
-    captured = capsys.readouterr()
-    assert "seed" in captured.out
-    assert "isolation: 1 of 2 parts in force" in captured.err
-    assert "isolation: not in force: It has net." in captured.err
-
-
-def test_check_prints_one_json_object(answers, capsys):
-    put(answers, "pass", "error")
-    assert cli.main(["check", str(answers), "--format", "json", "--seed", "4"]) == 3
-    found = json.loads(capsys.readouterr().out)
-    assert (found["schema"], found["seed"]) == ("svb.check/1", 4)
-    assert found["summary"]["pass"] == 1
-
-
-def test_check_writes_goes_on_and_keeps_what_was_judged(answers, tmp_path, capsys):
-    out = tmp_path / "out"
-    put(answers, "error", "fail", "stop")
-    words = ["check", str(answers), "--out", str(out), "--format", "json"]
-    assert cli.main([*words, "--seed", "1"]) == 130
-    captured = capsys.readouterr()
-    assert "interrupted; 2 of 3 answers were judged" in captured.err
-    (answers / "stop.py").rename(answers / "pass.py")
-    assert cli.main([*words, "--seed", "2"]) == 1
-    captured = capsys.readouterr()
-    assert "2 of 3 answers have not changed" in captured.err
-    assert (out / "check.json").read_text() == captured.out
-    assert {"check.html", "check.csv", "junit.xml", "results.json", "grades.csv"} <= {
-        path.name for path in out.iterdir()
-    }
-
-
-@pytest.mark.parametrize("submission", ["empty", "empty/answer.py"])
-def test_check_writes_a_result_where_nothing_was_handed_in(answers, tmp_path, capsys, submission):
-    """No points and one sentence; status 2, but for who asks for none. Others are judged."""
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "READ.md").write_text("")
-    out, path = tmp_path / "out", tmp_path / submission
-    assert cli.main(["check", str(path), "--out", str(out)]) == 2
-    assert f"svb: {path}" in capsys.readouterr().err
-    found = json.loads((out / "results.json").read_text())
-    assert found["score"] == 0
-    assert found["output"].count(str(path)) == 2  # the headline and the sentence
-    assert {test["status"] for test in found["tests"]} == {"failed"}
-    assert {file.suffix for file in out.iterdir()} <= {".json", ".csv", ".md", ".xml", ".html",
-                                                       ".sqlite"}  # fmt: skip
-    words = ["check", str(path), "--format", "gradescope", "--exit-zero"]
-    assert cli.main(words) == 0
-    assert json.loads(capsys.readouterr().out)["score"] == 0
-    put(answers, "pass")
-    assert cli.main(["check", str(path), str(answers), "--out", str(out)]) == 2
-    assert json.loads((out / "results.json").read_text())["score"] == 1
-    assert cli.main(["check", str(answers), "--out", str(out)]) == 0
-
-
-def test_check_refuses_bad_calls_before_anything_is_run(answers, tmp_path, monkeypatch, capsys):
-    """One sentence, status 2, nothing written; the control is a call that is right."""
-    put(answers, "pass")
-    (tmp_path / "empty").mkdir()
-    blocked = tmp_path / "file"
-    blocked.write_text("")
-    before = sorted(tmp_path.rglob("*"))
-    right = [str(answers)]
-    calls = {
-        (*right, str(tmp_path / "gone.py")): "gone.py",
-        (str(tmp_path / "empty"),): "empty",
-        (*right, "--exercise", "hubert"): "huber",
-        (*right, "--map", "linreg"): "--map",
-        (*right, "--map", "net=linreg"): "--map",
-        (*right, "--timeout", "0"): "--timeout",
-        (*right, "--timeout", "nan"): "--timeout",
-        (*right, "--memory", "1"): "--memory",
-        (*right, "--jobs", "0"): "--jobs",
-        (*right, "--seed", "-1"): "--seed",
-        (*right, "--weights", str(tmp_path / "w.toml")): "w.toml",
-        (*right, "--out", str(blocked)): str(blocked),
-    }
-    with monkeypatch.context() as patch:
-        patch.setattr("harness.grading.grade.Grader", None)  # a call of it would fail
-        for words, key in calls.items():
-            assert key in fails(capsys, "check", *words), words
-    assert sorted(tmp_path.rglob("*")) == before
-    assert cli.main(["check", *right]) == 0
-
-
-def test_a_first_check_tells_the_mistake_the_line_and_the_hint(capsys):
-    """With the real worker: a right answer, a wrong one, one that crashes, and an exercise."""
-    crash = CORPUS / "hostile" / "segfault.py"
-    words = ["check", str(RIGHT), str(WRONG), str(crash), "--seed", "0", "--no-progress"]
-    assert cli.main(words) == 1
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.out + captured.err
-    assert f"✓ pass  {RIGHT}: 6 of 6 right" in captured.out
-    assert f"! error  {crash}\n  the answer crashed with SIGSEGV" in captured.out
-    told = captured.out[captured.out.index(f"✗ fail  {WRONG}") :]
-    assert "line 2: def " in told
-    assert "loss[epoch 0 step 0] has shape" in told
-    assert "cause: loss.no-reshape" in told
-    assert "hint: " in told
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "status"), [("right", 0), ("wrong_no-half", 1)])
-def test_check_judges_exercises(capsys, name, status):
-    answer = CORPUS / "exercises" / "huber" / f"{name}.py"
-    assert cli.main(["check", str(answer), "--exercise", "huber", "--format", "json"]) == status
-    (found,) = json.loads(capsys.readouterr().out)["answers"]
-    (component,) = found["components"]
-    assert component["name"] == "huber"
-    assert (component["cause"] or {}).get("id") == (None if status == 0 else "huber.no-half")
-
-
-@pytest.mark.slow
-def test_check_reads_standard_input():
-    words = [sys.executable, "-m", "harness.cli", "check", "-", "--format", "gradescope"]
-    done = subprocess.run(words, input=RIGHT.read_bytes(), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["score"] == 6
 
 
 def test_compare_takes_a_pair_by_its_name(capsys, tmp_path):
