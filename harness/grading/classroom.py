@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 from harness.answers.source import SourceError, read
 from harness.errors import InputError
 from harness.grading.collect import Entry, NoAnswerError
-from harness.grading.handed_in import HandedIn, hand_in
+from harness.grading.handed_in import HandedIn, hand_in, left_behind, named
 from harness.isolation.confine import Limits
 from harness.report.view import finite, one_line
 
@@ -98,8 +98,6 @@ def _listed(values: dict[str, Any]) -> dict[str, Any]:
 def _recorded(student: str, handed: HandedIn, checked: Checked, seed: int) -> Record:
     output = checked.output[-KEPT_OUTPUT:]
     notes = (*handed.notes, *checked.notes)
-    if not handed.files and (checked.error or {}).get("type") == FileNotFoundError.__name__:
-        notes = (*notes, "it was run alone; --with DIR lays the files of a folder beside it")
     checked = replace(checked, path=handed.path, output=output, notes=notes)
     code, cells = _code(handed, loaded=bool(checked.components))
     return Record(student, checked, seed, code, cells)
@@ -301,6 +299,10 @@ class Classroom:
         return True
 
     def _keep(self, entry: Entry, handed: HandedIn, checked: Checked, seed: int) -> None:
+        near = left_behind(entry, handed) if checked.error else []
+        if near:
+            alone = f"{named(near)} beside it was not looked at: a file is run alone"
+            handed = replace(handed, notes=(*handed.notes, f"{alone}; see --with and --as-one"))
         record = _recorded(entry.student, handed, checked, seed)
         self.register.add(entry.path, handed.digest, record)
         self._digests[entry.path] = handed.digest

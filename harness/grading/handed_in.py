@@ -34,6 +34,7 @@ MOST_FILES = 200  # beside an answer
 MOST_BYTES = 16 << 20  # of them together
 MOST_ZIPS = 5
 _LISTED = 3  # files that a sentence names
+_READ = 1 << 20  # bytes of an answer, for the files that it names
 _DEFINED = re.compile(rb"\b(?:def|class)[ \t]+([A-Za-z_]\w*)")
 # no blanks across lines: a file of nothing but blanks would take for ever
 _IMPORTED = re.compile(
@@ -300,6 +301,25 @@ def _imports(name: str, answers: Mapping[str, bytes]) -> Iterator[str]:
             module = parents if last == "__init__" else [*parents, last]
             if ".".join(module).encode("utf-8", "replace") in modules:
                 yield other
+
+
+def left_behind(entry: Entry, handed: HandedIn) -> list[str]:
+    """The files beside an answer that is run alone which its text names, or imports."""
+    if entry.file is None or entry.file.suffix.lower() == ZIP:
+        return []
+    with suppress(OSError):
+        listed = (path.name for path in islice(entry.file.parent.iterdir(), MOST_FILES))
+        names = sorted(name for name in listed if safe_name(name) and name not in handed.files)
+        text = handed.source[:_READ]
+        imported = {*_imports(entry.file.name, dict.fromkeys(names, b"") | {entry.file.name: text})}
+        used = [name for name in names if name in imported or _reads(text, name)]
+        return [name for name in used if name != entry.file.name]
+    return []
+
+
+def _reads(text: bytes, name: str) -> bool:
+    """Whether a text holds the name of a file in quotes, as far as that is no program's."""
+    return not is_answer(name) and any(f"{q}{name}{q}".encode() in text for q in ("'", '"', '\\"'))
 
 
 def parts_of(source: bytes) -> frozenset[str]:

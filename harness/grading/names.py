@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import PurePosixPath
 
 LONGEST = 200  # bytes of a part of a path, as file systems allow them
-DEEPEST = 16
+DEEPEST = 8  # so that all folders of an answer fit in its file system
 _COPY = re.compile(r"(-Copy\d+|-checkpoint)(?=\.\w+$)")
 
 

@@ -245,14 +245,18 @@ def test_who_handed_in_nothing_has_a_result(tmp_path):
     assert "only report.pdf" in eve.checked.error["message"]
 
 
-def test_an_answer_that_was_run_alone_is_told_how_not_to_be(tmp_path):
-    """The controls: something lay beside it; another exception."""
-    write(tmp_path, "a.py")
-    lone = judge(tmp_path, None, EndingGrader("FileNotFoundError"))[1][0]
-    assert "--with DIR" in lone.checked.notes[-1]
-    with_data = judge(tmp_path, None, EndingGrader("FileNotFoundError"), beside={"x": b""})[1][0]
-    other = judge(tmp_path, None, EndingGrader("ValueError"))[1][0]
-    assert with_data.checked.notes == other.checked.notes == ()
+def test_an_answer_that_was_run_alone_is_told_what_it_lacked(tmp_path):
+    """The controls: what it does not name, what is laid beside it, and an answer without fault."""
+    text = "import os, mylib\nopen('data.csv')\n" + RIGHT
+    write(tmp_path, "a.py", text=text)
+    write(tmp_path, "data.csv", "other.csv", "mylib.py", "zlib.py")
+    path = tmp_path / "a.py"
+    _, (lone,) = judge(path, None, EndingGrader("FileNotFoundError"))
+    (note,) = lone.checked.notes
+    assert note.startswith("data.csv, mylib.py beside it was not looked at: a file is run alone")
+    laid = {"data.csv": b"", "mylib.py": b""}
+    assert judge(path, None, EndingGrader("OSError"), beside=laid)[1][0].checked.notes == ()
+    assert judge(path, None, FakeGrader())[1][0].checked.notes == ()
 
 
 def test_what_was_judged_before_an_interruption_is_kept(tmp_path):
