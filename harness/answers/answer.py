@@ -35,6 +35,7 @@ from harness.answers.course import Course, Step
 from harness.answers.definitions import Found, Uses, definitions, is_stub
 from harness.answers.detect import Seen
 from harness.answers.fit_class import FitData, takes_data
+from harness.answers.own_modules import is_own
 from harness.answers.own_run import Losses, Sign
 from harness.answers.roles import Assigned, assign
 from harness.answers.running import Failure, Run, bound_by, future_flags, prepared
@@ -394,7 +395,8 @@ def _find(answer: Answer, reading: _Reading, made: dict[tuple[str, int], Any]) -
             value = namespace.get(name)
             # the contract's own name counts, whatever else looks like it
             settled = component in answer.pieces and (name in last or name != role.names[0])
-            if not settled and name in spoken - last.keys() and _offers(value, answer):
+            named = name not in last and (name in spoken or is_own(value))
+            if not settled and named and _offers(value, answer):
                 line = _line_of(answer.source, name)
                 answer.pieces[component] = pieces.made(
                     role, name, value, line, stub=False, constants={}, reads=set()

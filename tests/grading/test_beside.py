@@ -99,6 +99,14 @@ def test_a_wrong_part_in_a_module_is_wrong(grader):
     assert statuses["linreg"] == "pass"
 
 
+def test_what_import_star_brings_is_ones_own_where_the_module_is(grader):
+    """The control: a copy of the book's helpers, which is no work of theirs."""
+    _, statuses = checked(grader, "from mylib import *\n", {"mylib.py": PARTS.encode()})
+    assert (statuses["linreg"], statuses["squared_loss"]) == ("pass", "pass")
+    _, statuses = checked(grader, "from d2lzh import *\n", {"d2lzh.py": PARTS.encode()})
+    assert set(statuses.values()) <= {"missing"}
+
+
 def test_a_built_in_in_a_module_is_no_work_of_ones_own(grader):
     lib = b"import torch\ndef linreg(X, w, b):\n    return torch.nn.functional.linear(X, w.T, b)\n"
     found, statuses = checked(grader, "from mylib import linreg\n", {"mylib.py": lib})
