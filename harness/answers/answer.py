@@ -27,6 +27,7 @@ from harness.answers import (
     top_level,
 )
 from harness.answers import component as pieces
+from harness.answers.budget import Budget
 from harness.answers.builtins_used import Evidence
 from harness.answers.calls import as_called
 from harness.answers.classes import TRAINER, added_methods, methods_of, models
@@ -159,16 +160,23 @@ class Answer:
         return detect.convention(self, component) if self.has(name) else None
 
 
-def load(source: Source, roles: dict[str, str] | None = None, seed: int = 0) -> Answer:
+def load(
+    source: Source,
+    roles: dict[str, str] | None = None,
+    seed: int = 0,
+    budget: Budget | None = None,
+) -> Answer:
     """Run an answer's file and find its components.
 
     `roles` settles which name of the file is which component: {"linreg": "predict"}. All global
-    generators are seeded before the file runs.
+    generators are seeded before the file runs. A statement that uses up its share of the `budget`
+    is ended.
     """
+    budget = budget or Budget()
     reading = _Reading.of(source, roles)
     seen = Seen({a.found.name: a.role.name for a in reading.assigned.values()})
     with prepared(source, seed) as (namespace, finder):
-        run = Run(source, namespace, flags=future_flags(reading.statements))
+        run = Run(source, namespace, flags=future_flags(reading.statements), budget=budget)
         losses = Losses(source.name)
         for step in reading.steps:
             with losses.watched(), as_mxnet.as_it_runs(finder.used, namespace):

@@ -25,6 +25,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from harness.answers import adapters, loop, object_form
+from harness.answers.budget import TRIAL_SECONDS, OutOfTimeError, limited
 from harness.answers.component import Piece, codes
 from harness.answers.stubs.mxnet import gluon
 from harness.answers.stubs.stand_ins import HELPERS
@@ -269,10 +270,11 @@ _READING = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_GLOBAL")
 def _ran(answer: Named, piece: Piece, settings: dict[str, Any]) -> bool:
     """Run a piece on a few rows; False where it does not come to its end."""
     try:
-        _run(answer, piece, settings)
+        with limited(TRIAL_SECONDS):
+            _run(answer, piece, settings)
     except _FoundError:
         return True
-    except (Exception, SystemExit):  # noqa: BLE001 - a learner's code may raise anything
+    except (Exception, SystemExit, OutOfTimeError):  # noqa: BLE001 - a learner's code may raise anything
         return False
     return True
 

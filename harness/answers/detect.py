@@ -21,6 +21,7 @@ from torch import Tensor
 
 from harness.answers import adapters, loop, object_form
 from harness.answers.adapters import EachEpoch
+from harness.answers.budget import TRIAL_SECONDS, OutOfTimeError, limited
 from harness.answers.calls import Shown
 from harness.answers.component import Piece, codes
 from harness.answers.fit_class import FitData
@@ -309,8 +310,9 @@ def _once(answer: Answer, manner: Manner) -> bool:
 def _attempt(function: Callable[[], Any]) -> Any:
     """What a call gives, None where it raises: the fault shows again when it is judged."""
     try:
-        return function()
-    except (Exception, SystemExit):  # noqa: BLE001 - a learner's code may raise anything
+        with limited(TRIAL_SECONDS):
+            return function()
+    except (Exception, SystemExit, OutOfTimeError):  # noqa: BLE001 - a learner's code may raise anything
         return None
 
 

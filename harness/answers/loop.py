@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.answers.budget import TRIAL_SECONDS, OutOfTimeError, limited
 from harness.answers.component import Piece
 from harness.answers.conductor import Conductor
 from harness.answers.loop_side import EnoughError, Feed, RightModel, Stepper
@@ -80,7 +81,8 @@ def habits(file: File, piece: Piece, base: Recipe, case: LinearCase) -> Habits |
         seen.append(conductor)
         conductor.first_only = True
 
-    with suppress(Exception, SystemExit, EnoughError):  # what it raises shows again when judged
+    # what it raises shows again when judged
+    with suppress(Exception, SystemExit, EnoughError, OutOfTimeError), limited(TRIAL_SECONDS):
         recipe(file, piece, base, first_step).build(case, case.data()).fit()
     return seen[0].habits if seen and seen[0].habits.rows else None
 
@@ -93,7 +95,8 @@ def epochs(file: File, piece: Piece, base: Recipe, case: LinearCase) -> int:
         seen.append(conductor)
         conductor.most = _MANY
 
-    with suppress(Exception, SystemExit, EnoughError):  # what it raises shows again when judged
+    # what it raises shows again when judged
+    with suppress(Exception, SystemExit, EnoughError, OutOfTimeError), limited(TRIAL_SECONDS):
         recipe(file, piece, base, some_steps).build(case, case.data()).fit()
         return max(1, len(seen[0].record.trained))
     return 1

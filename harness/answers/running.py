@@ -8,16 +8,20 @@ from __future__ import annotations
 import __future__
 
 import ast
+import gc
 import linecache
 import os
 import sys
+import time
 import traceback
 import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
+from unittest.mock import patch
 
+from harness.answers.budget import Budget, OutOfTimeError, limited
 from harness.answers.course import Step
 from harness.answers.definitions import NAMED, definitions
 from harness.answers.source import Source
@@ -26,19 +30,22 @@ from harness.answers.top_level import State
 from harness.engine.seeding import seed_all
 
 MODULE = "answer"
+_HEAP = 1000  # entries
 
 
 @dataclass(frozen=True)
 class Failure:
     """What a statement of the file raised: the exception's name, its words, the learner's line.
 
-    `guarded` says that it only runs where the file is run as a program.
+    `guarded` says that it only runs where the file is run as a program, `ended` what it had used
+    up: then the answer's parts are judged all the same.
     """
 
     type: str
     message: str
     line: int | None
     guarded: bool = False
+    ended: Literal["", "time", "memory"] = ""
 
 
 @dataclass
@@ -52,6 +59,7 @@ class Run:
     states: dict[int, State] = field(default_factory=dict)
     made: dict[tuple[str, int], Any] = field(default_factory=dict)
     flags: int = 0
+    budget: Budget = field(default_factory=Budget)
 
     def statement(self, step: Step) -> None:
         """Run one statement; what it raises is kept, and what it has defined."""
@@ -61,7 +69,8 @@ class Run:
         module = ast.Module([node], [])
         try:
             code = compile(module, self.source.name, "exec", self.flags, dont_inherit=True)
-            exec(code, self.namespace)
+            with limited(self.budget.statement()):
+                exec(code, self.namespace)
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt as well
             self._failed(error, step)
         for defined in definitions([node]):
@@ -73,7 +82,25 @@ class Run:
         lost = isinstance(error, NameError) and error.name in self.lost
         self.lost |= bound_by(node) - self.namespace.keys()
         if not lost:
-            self.failures.append(replace(failure(error, self.source), guarded=step.guarded))
+            failed = replace(failure(error, self.source), guarded=step.guarded)
+            if failed.ended:
+                failed = replace(failed, line=failed.line or node.lineno)
+            self.failures.append(failed)
+            if failed.ended:
+                self._give_back(node, everything=failed.ended == "memory")
+
+    def _give_back(self, node: ast.stmt, *, everything: bool) -> None:
+        """Let go of what a statement held that was ended: the parts need some memory too.
+
+        Of one that only took long, what it has heaped up.
+        """
+        for name in {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}:
+            value = self.namespace.get(name)
+            heap = isinstance(value, list | dict | set | tuple) and len(value) > _HEAP
+            plain = not callable(value) and not isinstance(value, types.ModuleType)
+            if heap or (everything and plain):
+                self.namespace.pop(name, None)
+        gc.collect()
 
 
 def failure(error: BaseException, source: Source) -> Failure:
@@ -83,7 +110,15 @@ def failure(error: BaseException, source: Source) -> Failure:
     if line is None and isinstance(error, SyntaxError):
         line = error.lineno
     message = error.msg if isinstance(error, SyntaxError) else str(error)
-    return Failure(type(error).__name__, message, line)
+    return Failure(type(error).__name__, message, line, ended=_used_up(error))
+
+
+def _used_up(error: BaseException) -> Literal["", "time", "memory"]:
+    """What an exception says to be used up."""
+    if isinstance(error, OutOfTimeError):
+        return "time"
+    exhausted = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return "memory" if exhausted or isinstance(error, MemoryError) else ""
 
 
 def bound_by(node: ast.stmt) -> set[str]:
@@ -111,7 +146,8 @@ def prepared(source: Source, seed: int) -> Iterator[tuple[dict[str, Any], stand_
     lines = source.text.splitlines(keepends=True)
     linecache.cache[source.name] = (len(source.text), None, lines, source.name)
     seed_all(seed)
-    with stand_ins.installed() as finder:
+    # who waits learns nothing by it, and costs the others their time
+    with stand_ins.installed() as finder, patch.object(time, "sleep", lambda _: None):
         yield vars(module), finder
 
 

@@ -7,12 +7,14 @@ they are drawn again outside, where the replies are judged. Nothing here knows a
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from harness.answers.answer import Answer, load, parts_of
+from harness.answers.budget import Budget, OutOfTimeError, limited
 from harness.answers.chapter import chapter_of
 from harness.answers.fit_class import FitData
 from harness.answers.framework import framework_of
@@ -46,8 +48,9 @@ def respond(request: Message) -> Message:
         return Message({"error": {"type": error.type, "message": str(error), "line": error.line}})
     if "exercise" not in facts and not facts["roles"] and (other := taken_for(source)):
         return Message(other)
-    answer = load(source, facts["roles"], facts["seed"] + facts.get("shift", 0))
-    return exercised(answer, request) if "exercise" in facts else interviewed(answer, facts)
+    budget = Budget(facts.get("seconds", Budget.seconds))
+    answer = load(source, facts["roles"], facts["seed"] + facts.get("shift", 0), budget)
+    return exercised(answer, request) if "exercise" in facts else interviewed(answer, facts, budget)
 
 
 def taken_for(source: Source) -> dict[str, Any] | None:
@@ -65,18 +68,25 @@ def taken_for(source: Source) -> dict[str, Any] | None:
     }
 
 
-def interviewed(answer: Answer, facts: dict[str, Any]) -> Message:
-    """What an answer that has been loaded replies; `facts` are those of the request."""
+def interviewed(answer: Answer, facts: dict[str, Any], budget: Budget | None = None) -> Message:
+    """What an answer that has been loaded replies; `facts` are those of the request.
+
+    A component that uses up its share of the `budget` costs itself only; without one it may take
+    any time.
+    """
     asked_ones = [TARGETS[name] for name in facts.get("only", TARGETS)]
     targets = [target for target in asked_ones if has(answer, target)]
     description = described(answer, targets)
     message = Message({"answer": description, "replies": []})
     for target in targets:
+        part = description["targets"][target.name]
         try:
-            _interview(message, answer, target, facts)
+            with limited(budget.question()) if budget else nullcontext():
+                _interview(message, answer, target, facts)
+        except OutOfTimeError as error:
+            part["stopped"] = error.seconds
         except Exception as error:  # noqa: BLE001 - one component must not hide the others
-            broken = Raised.by(error, "batch", (0, 0))
-            description["targets"][target.name]["broken"] = asdict(broken)
+            part["broken"] = asdict(Raised.by(error, "batch", (0, 0)))
     return message
 
 
@@ -125,6 +135,7 @@ def _described(answer: Answer, target: Target) -> dict[str, Any]:
     return {
         "line": answer.line(target.name),
         "broken": None,
+        "stopped": None,
         "convention": asdict(answer.convention(target.name) or _PLAIN),
         "fit": asdict(_fit(answer)) if target.component is LOOP else {},
         "unasked": answer.unasked(target.name),

@@ -46,9 +46,11 @@ from harness.grading.words import (
     beside_a_right_part,
     cut,
     described,
+    ending,
     not_from_scratch,
     of_exercise,
     of_raised,
+    stopped,
     unasked,
     warned,
     with_inlined,
@@ -128,10 +130,12 @@ class Grader:
         """Judge many, as their replies come: pairs of their place and the result."""
         sent: dict[int, Submission] = {}
 
+        seconds = self.workshop.limits.processor_seconds
+
         def requests() -> Iterator[Message]:
             for index, submission in enumerate(submissions):
                 sent[index] = submission
-                yield submission.request(self.seed)
+                yield submission.request(self.seed, seconds=seconds)
 
         with old_objects_left_alone():
             for index, outcome in self.workshop.map(requests()):
@@ -249,7 +253,7 @@ class _Judge:
         failures = [f for f in answer["failures"] if _counts(f, in_cells=cells)]
         error = next(iter(failures), None)
         others = [
-            f"{self._where(failure['line'])} raised {failure['type']}: {failure['message']}"
+            f"{self._where(failure['line'])} {ending(failure)}"
             for failure in answer["failures"]
             if failure is not error
         ]
@@ -298,6 +302,9 @@ class _Judge:
         line = int(description["line"])
         if description["unasked"]:
             return Judged(name, "skipped", line=line, message=unasked(description["unasked"]))
+        if description["stopped"]:
+            message = stopped(float(description["stopped"]))
+            return Judged(name, "error", line=line, message=message, raised="time")
         if description["broken"]:
             raised: Raised = Packer().unpack(Raised, Payload(description["broken"]))
             return replace(of_raised(name, raised, line), hint=advice_on(raised))
@@ -435,7 +442,9 @@ def _counts(failure: dict[str, Any], *, in_cells: bool) -> bool:
 
     What runs only where a file is run as a program is no part of the answer.
     """
-    return not failure["guarded"] and (not in_cells or failure["type"] in _NOT_THERE)
+    if failure["guarded"] or failure["ended"]:
+        return False
+    return not in_cells or failure["type"] in _NOT_THERE
 
 
 def verdict_of(components: Sequence[Judged], error: dict[str, Any] | None = None) -> Verdict:

@@ -136,6 +136,23 @@ def cut(text: object) -> str:
 _LONGEST = 400
 
 
+def stopped(seconds: float) -> str:
+    """What is said of a part that took more than its share of the time."""
+    return (
+        f"was stopped after {seconds:.2g} s of processor time: it does not come to an end, or "
+        "--timeout gives it more"
+    )
+
+
+def ending(failure: Mapping[str, Any]) -> str:
+    """How a statement of the file ended, in words that follow its line."""
+    if failure["ended"] == "memory":
+        return "ran out of memory; what it held was given back, and the parts were judged"
+    if failure["ended"] == "time":
+        return f"{cut(failure['message'])}; --timeout gives more, and the parts were judged"
+    return f"raised {failure['type']}: {failure['message']}"
+
+
 def unasked(reason: str) -> str:
     """Why a part was not asked, in words; KeyError where that is nonsense."""
     return _UNASKED[reason]

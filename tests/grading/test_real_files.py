@@ -369,6 +369,57 @@ def test_the_learner_s_own_run_is_looked_at(old, new, words):
     assert checked(BOOK).warnings == ()
 
 
+# -- what is used up costs itself alone ----------------------------------------
+
+ENDLESS = """
+def descend(params, lr, batch_size):
+    while True:
+        lr = lr / 2
+"""
+HEAP = """
+kept = []
+while True:
+    kept.append([0.0] * 1000)
+    if len(kept) > 3000:
+        raise MemoryError
+"""
+
+
+def hurried(text):
+    """Return an answer judged that has two seconds in all."""
+    submission = Submission("answer.py", text.encode())
+    reply = child.respond(submission.request(SEED, seconds=2.0))
+    return judged(submission, Outcome(reply, None, "", "", 0.0), SEED, lambda _: None)
+
+
+def test_a_part_that_never_ends_costs_itself_alone():
+    update = ENDLESS.replace("descend", "sgd")
+    parts = there(
+        hurried("import torch\n" + DATA + MODEL.replace("line", "linreg") + LOSS + update)
+    )
+    assert parts["sgd"].status == "error"
+    assert "of processor time" in parts["sgd"].message
+    assert {parts[name].status for name in ("linreg", "squared_loss")} == {"pass"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [("while True:\n    pass\n", "was stopped after 0.5 s"), (HEAP, "ran out of memory")],
+)
+def test_a_statement_that_never_ends_costs_itself_alone(statement, words):
+    """What stands below it is run as well."""
+    answer = hurried(PARTS.replace(LOSS, statement + LOSS) + START + LOOP)
+    assert answer.verdict == "pass", answer
+    assert {*there(answer)} == {*NAMES}
+    assert answer.notes[0].startswith("line ")
+    assert words in answer.notes[0]
+
+
+def test_who_sleeps_costs_nobody_time():
+    text = BOOK + "import time\nfor k in range(500):\n    time.sleep(1)\nslept = True\n"
+    assert hurried(text).notes == ()
+
+
 # -- Markdown, and cells that do not parse -------------------------------------
 
 
