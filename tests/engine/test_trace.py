@@ -453,6 +453,28 @@ def test_updates_before_any_batch_are_no_sign_of_a_tensor_written_to():
     assert {stage for stage, _ in filter(None, faults(loop=loop))} == {"batch"}
 
 
+def test_a_run_may_start_from_other_values_until_it_has_trained():
+    """They are what the first step is recorded from; a later jump is seen in no step's start."""
+
+    def jumping(at):
+        def loop(side):
+            for index, batch in enumerate(side.loader):
+                if index == at:
+                    side.restart([p.detach() + 0.5 for p in side.parameters()])
+                side.zero_grad()
+                side.training_step(batch).backward()
+                side.step()
+
+        return record(dataclasses.replace(SCRATCH["mse"], loop=loop))[0]
+
+    given = torch.cat(CASE.data().initial)
+    assert torch.equal(jumping(0)[0, 0]["before"], given + 0.5)
+    rows = jumping(1)
+    assert torch.equal(rows[0, 0]["before"], given)
+    assert torch.equal(rows[0, 1]["before"], rows[0, 0]["after"])
+    assert not torch.equal(rows[0, 1]["prediction"], jumping(9)[0, 1]["prediction"])
+
+
 def test_steps_of_equal_shapes_and_dtypes_share_a_lane():
     """The full batches, and the short ones; anything else does not fit."""
     kept: list[Chunk] = []

@@ -17,6 +17,7 @@ from harness.engine.components import (
     LOSS,
     MODEL,
     OPTIMIZER,
+    Fit,
     ForcedReply,
     Served,
     forced_judge,
@@ -534,6 +535,24 @@ def test_a_loop_that_starts_from_other_values_is_told_so():
 
     for at, said in ((0, "starts from other values"), (1, "is not what the last update left")):
         assert (starting(at).step, starting(at).text) == (at, said)
+
+
+@pytest.mark.parametrize("own_start", [True, False])
+def test_only_a_loop_that_makes_its_parameters_may_start_from_its_own(own_start):
+    """Which is told by what it is asked."""
+
+    class Makes(Loop):
+        def fit(self):
+            self.side.restart([p.detach() + 0.5 for p in self.side.parameters()])
+            super().fit()
+
+    subject = dataclasses.replace(MSE, loop=lambda side: Makes(side).fit())
+    for question in LOOP.questions(BUILTIN["mse"], "mse", fit=Fit(own_start=own_start)):
+        verdict = LOOP.judge(question, LOOP.ask(subject, question), subject, BUILTIN["mse"])
+        assert verdict.passed is own_start
+        if not own_start:
+            assert verdict.first is not None
+            assert verdict.first.text == "starts from other values"
 
 
 def test_batches_that_no_reference_could_train_on_are_different():
