@@ -45,6 +45,19 @@ def log_softmax_is_taken_apart():
     return all(torch.allclose(f(*args), table[f](*args)) for f, args in (forward, backward))
 
 
+def subclasses_step_aside():
+    """Within it, a subclass of Tensor is not asked, and what comes out is a plain tensor."""
+    plain = reach("torch._C.DisableTorchFunctionSubclass")
+
+    class Own(torch.Tensor):
+        pass
+
+    values = torch.ones(2).as_subclass(Own)
+    with plain():
+        inside = values + 1
+    return type(inside) is torch.Tensor and type(values + 1) is Own
+
+
 def operations_are_seen():
     """A mode sees the operations of a vmapped function and of its backward pass, and changes them.
 
@@ -257,6 +270,10 @@ CANARIES = {
     "torch.utils._python_dispatch.TorchDispatchMode, torch.utils._pytree": (
         operations_are_seen,
         ROUNDING,
+    ),
+    "torch._C.DisableTorchFunctionSubclass": (
+        subclasses_step_aside,
+        "answers/stubs/mxnet/array.py: an operation of an MXNet array then calls itself for ever",
     ),
     "torch._decomp.decomposition_table": (log_softmax_is_taken_apart, ROUNDING),
     "default_generator": (
