@@ -49,7 +49,9 @@ from harness.engine.components.contract import BY_ROLE, ROLES
 from harness.engine.components.role import CLASSES, OPTIMIZER_CLASS, ClassRole
 from harness.engine.recipe import Convention, Recipe
 
-Unasked = Literal["no-bias"]
+Unasked = Literal["no-bias", "nothing-told"]
+# what a loop at the top level is given, of which it has to have some
+_HANDED = {"features", "labels", "w", "params", "theta", "loader", "X"}
 
 
 @dataclass
@@ -128,6 +130,8 @@ class Answer:
         role = piece.role
         if role in (*LOOP.roles, *MODEL.roles) and detect.lacks_bias(piece):
             return "no-bias"
+        if self.loop and piece is self.loop.piece and not _HANDED & {*piece.names.values()}:
+            return "nothing-told"
         return None
 
     def evidence(self, component: str) -> list[Evidence]:

@@ -340,7 +340,9 @@ def _parameters(answer: Answer, seen: Seen) -> Manner:
 def _first_parameters(answer: Answer, seen: Seen) -> tuple[Any, Any]:
     """The w and b that the file's model was first called with, or that it draws."""
     if shown := seen.calls.get(MODEL.name):
-        values = answer.pieces[MODEL.name].values(*shown.args, **shown.kwargs)
+        piece = answer.pieces[MODEL.name]
+        values = {kind: answer.namespace.get(name) for name, kind in piece.names.items()}
+        values |= piece.values(*shown.args, **shown.kwargs)
         return tuple(values.get("params", (values.get("w"), values.get("b"))))[:2]
     if answer.has(INITIALISATION.name):
         drawn = _attempt(lambda: answer.pieces[INITIALISATION.name](num_inputs=_FEATURES))

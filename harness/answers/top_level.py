@@ -431,7 +431,8 @@ def _could_be(value: Any, kind: str) -> bool:
     if kind in ("w", "b"):
         return isinstance(value, Tensor)
     if kind in ("features", "labels"):
-        return hasattr(value, "ndim") and value.ndim in (1, 2)
+        trained = isinstance(value, Tensor) and value.is_leaf and value.requires_grad
+        return hasattr(value, "ndim") and value.ndim in (1, 2) and not trained
     if kind == "params":
         return isinstance(value, list | tuple) and len(value) == 2
     return isinstance(value, int | float)

@@ -60,10 +60,10 @@ class Divergence:
     @property
     def words(self) -> str:
         """The sentence without its place."""
-        return self.text or (
-            f"= {self.got:.6g}, but should be {self.expected:.6g} "
-            f"(gap {self.gap:.1e}, allowed {self.allowed:.1e})"
-        )
+        if self.text or self.got is None or self.expected is None:
+            return self.text or ""
+        got, expected = _apart(self.got, self.expected)
+        return f"= {got}, but should be {expected} (gap {self.gap:.1e}, allowed {self.allowed:.1e})"
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, as in the report."""
@@ -71,6 +71,15 @@ class Divergence:
             name: getattr(self, name)
             for name in ("stage", "epoch", "step", "got", "expected", "gap", "allowed", "message")
         }
+
+
+def _apart(got: float, expected: float) -> tuple[str, str]:
+    """Both numbers with as many digits as tell them apart, six at least."""
+    for digits in (6, 9, 12, 17):
+        texts = f"{got:.{digits}g}", f"{expected:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 class Placed(Protocol):

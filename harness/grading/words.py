@@ -10,6 +10,7 @@ from typing import Any
 from harness.diagnosis.finding import Cause, Finding
 from harness.engine.components import DATA_ITERATOR, LOOP, LOSS, MODEL, OPTIMIZER
 from harness.engine.raised import Raised
+from harness.engine.stage import Divergence
 from harness.exercises import catalogue
 from harness.grading.result import Judged, Status, Warned
 from harness.mistakes.catalogue import named
@@ -65,7 +66,7 @@ def described(component: str, finding: Finding, line: int) -> Judged:
         reasons = [verdict.reason for verdict in finding.verdicts if verdict.reason]
         reason = reasons[0] if reasons else "nothing was compared"
         return Judged(component, "skipped", line=line, message=f"inconclusive: {reason}")
-    advice = "" if first or not raised else advice_on(raised)
+    advice = advice_on(raised) if raised and not first else _near_miss(first)
     helped = (
         _explained(finding.cause, judged.message, advice) if finding.cause else {"hint": advice}
     )
@@ -96,6 +97,22 @@ _INLINE = {
     "loss": LOSS.name,
     "update": OPTIMIZER.name,
 }
+
+
+def _near_miss(first: Divergence | None) -> str:
+    """What helps where a value is right but for its last digits."""
+    if first is None or first.gap is None or not first.expected:
+        return ""
+    near = first.gap / abs(first.expected)
+    if near > _NEARLY:
+        return ""
+    return (
+        f"It is right to {near:.0e}: do two large terms nearly cancel, as in a² - 2ab + b²? Take "
+        "the difference first, then square it."
+    )
+
+
+_NEARLY = 1e-5  # of a value: far below what any known mistake does to one
 
 
 def of_raised(component: str, raised: Raised, line: int) -> Judged:
@@ -159,6 +176,8 @@ def unasked(reason: str) -> str:
 
 
 _UNASKED = {
+    "nothing-told": "not judged: which of its names are the features, the labels and the "
+    "parameters is not clear; call them X, y, w and b",
     "no-bias": "not judged: it has a weight and no bias, which is another model than Xw + b",
 }
 

@@ -175,3 +175,17 @@ def test_a_reference_is_sound_up_to_and_with_the_border():
         record = StageRecord("loss", torch.float32)
         record.measure(right, gap)
         assert record.sound is sound
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "words"),
+    [
+        (2.41, 1.2, "= 2.41, but should be 1.2 ("),
+        (0.98492412, 0.98492399, "= 0.98492412, but should be 0.98492399 ("),
+        (1 / 3, 1 / 3 + 1e-16, "= 0.33333333333333331, but should be 0.33333333333333343 ("),
+    ],
+)
+def test_numbers_that_differ_are_not_shown_alike(got, expected, words):
+    """Six digits, and as many more as tell them apart."""
+    divergence = Divergence("loss", 0, 0, got, expected, abs(got - expected), 1e-20)
+    assert divergence.words.startswith(words)

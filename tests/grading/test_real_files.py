@@ -345,6 +345,23 @@ def test_a_model_without_a_bias_is_skipped_with_the_reason():
     assert "no bias" in there(answer)["train"].message
 
 
+def test_a_loop_of_which_nothing_is_clear_is_skipped_with_the_reason():
+    """A system of equations solved by descent, its matrix and its unknowns under any names."""
+    text = """import torch
+A = torch.tensor([[3.0, 1.0], [1.0, 2.0]])
+c = torch.tensor([1.0, -1.0])
+z = torch.zeros(2, requires_grad=True)
+for k in range(20):
+    ((A @ z - c) ** 2).sum().backward()
+    with torch.no_grad():
+        z -= 0.01 * z.grad
+        z.grad = None
+"""
+    train = there(checked(text))["train"]
+    assert train.status == "skipped"
+    assert "is not clear" in train.message
+
+
 # -- warnings ------------------------------------------------------------------
 
 
@@ -418,6 +435,16 @@ def test_a_statement_that_never_ends_costs_itself_alone(statement, words):
 def test_who_sleeps_costs_nobody_time():
     text = BOOK + "import time\nfor k in range(500):\n    time.sleep(1)\nslept = True\n"
     assert hurried(text).notes == ()
+
+
+def test_a_square_that_is_written_out_is_told_what_it_loses():
+    """Right but for its last digits; and no such hint where it is simply wrong (control)."""
+    written = "y_hat * y_hat - 2 * y_hat * y.reshape(y_hat.shape) + y.reshape(y_hat.shape) ** 2"
+    loss = f"def squared_loss(y_hat, y):\n    return 0.5 * ({written})\n"
+    parts = there(checked("import torch\n" + loss))
+    assert "nearly cancel" in parts["squared_loss"].hint
+    wrong = there(checked("import torch\n" + loss.replace("- 2", "- 2.1")))["squared_loss"]
+    assert "nearly cancel" not in wrong.hint
 
 
 # -- Markdown, and cells that do not parse -------------------------------------
