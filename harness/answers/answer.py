@@ -49,7 +49,7 @@ from harness.engine.components.contract import BY_ROLE, ROLES
 from harness.engine.components.role import CLASSES, OPTIMIZER_CLASS, ClassRole
 from harness.engine.recipe import Convention, Recipe
 
-Unasked = Literal["no-bias", "nothing-told"]
+Unasked = Literal["no-bias", "nothing-told", "numpy-steps", "numpy-batches"]
 # what a loop at the top level is given, of which it has to have some
 _HANDED = {"features", "labels", "w", "params", "theta", "loader", "X"}
 
@@ -130,6 +130,8 @@ class Answer:
         role = piece.role
         if role in (*LOOP.roles, *MODEL.roles) and detect.lacks_bias(piece):
             return "no-bias"
+        if isinstance(piece.function, FitData):
+            return piece.function.unasked()
         if self.loop and piece is self.loop.piece and not _HANDED & {*piece.names.values()}:
             return "nothing-told"
         return None

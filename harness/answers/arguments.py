@@ -47,6 +47,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "num_epochs": (
         *("num_epochs", "epochs", "n_epochs", "num_epoch", "epoch", "max_epochs", "nepochs"),
         *("epoch_num", "n_epoch", "epoch_count", "iterations", "n_iters"),
+        *("num_iterations", "n_iterations", "num_iters", "max_iter", "iters", "num_steps", "steps"),
     ),
     "num_inputs": (
         *("num_inputs", "n_inputs", "d", "num_features", "n_features", "in_features", "dim"),

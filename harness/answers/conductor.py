@@ -24,6 +24,7 @@ from harness.answers.batches import Cuts, Loader
 from harness.answers.component import Piece, codes, reads_of
 from harness.answers.fakes import class_names, fakes
 from harness.answers.fit_class import FitData
+from harness.answers.handed import handed_to
 from harness.answers.loop_side import (
     EnoughError,
     Feed,
@@ -101,10 +102,10 @@ class Conductor:
 
     def run(self) -> None:
         """Run the loop to its end, and take over what it returns."""
-        self.values = self._values()
+        self.values = handed_to(self)
         with self._in_place():
             try:
-                returned = pair_of(self.piece(**self.values))
+                returned = pair_of(self._trained())
             except (Exception, SystemExit):
                 self.record.abandon()
                 raise
@@ -115,49 +116,27 @@ class Conductor:
         self.record.close()
         self.side.load([plain(value).detach() for value in final])
 
+    def _trained(self) -> Any:
+        """What the loop returns, having trained."""
+        fit = self.piece.function
+        if not (isinstance(fit, FitData) and fit.numpy):
+            return self.piece(**self.values)
+        side = self.side
+        for pair in fit.counted(self.values, side.case.epochs, side.case.d):
+            if self.record.unseen or self.moved:
+                self.settle(pair)
+            else:
+                self.start_over()
+            self.live = pair
+            self.record.cuts = [(side.data.features, side.data.labels)]
+        self.record.cuts = []
+        return None
+
     def _left(self) -> Pair:
         """The parameters that a loop leaves behind that returns none."""
         if self.piece.names:
             return self._by_kind(self.file.namespace) or self.live
         return self.live if self.starts_itself else self.passed
-
-    def _values(self) -> dict[str, Any]:
-        """What the loop is called with, by kind."""
-        case, data = self.side.case, self.side.data
-        w, b = self.passed
-        features, labels = self.manner.features(data.features), self.manner.labels(data.labels)
-        return {
-            "features": features,
-            "labels": labels,
-            "data": (features, labels),
-            "w": w,
-            "b": b,
-            "theta": self.theta,
-            "params": [w, b] if self.theta is None else [self.theta],
-            "lr": self.side.lr,
-            "num_epochs": case.epochs,
-            "batch_size": case.batch_size,
-            "net": self.net,
-            "loss": self.loss,
-            "update": self.update,
-            "batches": self.batches,
-            "X": features[: case.batch_size],
-            "y": labels[: case.batch_size],
-            "loader": Loader(self, once=self._once()),
-            "model": self.model,
-            "data_module": doubles.DataModule(
-                lambda: Loader(self, once=False), case.batch_size, (case.n, 0)
-            ),
-            "sigma": 0.01,
-            "num_examples": case.n,
-            "num_inputs": case.d,
-        }
-
-    def _once(self) -> bool:
-        """Whether what the loop goes through can be gone through once."""
-        name = next((n for n, kind in self.piece.names.items() if kind == "loader"), "")
-        made = self.file.namespace.get(name)
-        return self.once if made is None else iter(made) is made
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
@@ -468,8 +447,11 @@ class Conductor:
         told = {*(self.piece.arguments or {}).values(), *self.piece.names.values()}
         whole = self.cuts_itself and len(X) == self.side.case.n
         self.habits.whole = whole and not {"batch_size", "loader"} & told
-        if "gradient" in self.habits.inlined:
-            return
+        if "gradient" in self.habits.inlined:  # by hand: as the update shows it
+            if self.stepper.values is None or not self.side.lr:
+                return
+            moved = zip(leaves, self.stepper.values, strict=True)
+            grads = [(p.detach() - v.reshape(p.shape)) / self.side.lr for p, v in moved]
         with torch.enable_grad():
             error = predicted(X, *leaves) - y.reshape(-1, 1)
             of_squares = self._gradients(error.square().mean(), leaves)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from harness.engine.components.role import Role
 _FIT = Role(("fit",), "", ("features", "labels"), ("lr", "num_epochs", "batch_size", "num_inputs"))
 _MADE = Role(("class",), "", (), ("lr", "num_epochs", "batch_size", "num_inputs"))
 _SETTINGS = ("lr", "num_epochs", "batch_size")
+_SHUFFLES = {"permutation", "shuffle", "choice", "randint", "sample"}
 _BIASES = (*KINDS["b"], "b_", "bias_", "intercept_")
 
 
@@ -46,13 +48,45 @@ class FitData:
         }
         only = inspect.Parameter.KEYWORD_ONLY
         self.__signature__ = inspect.Signature([inspect.Parameter(k, only) for k in self.arguments])
-        self.numpy = False
+        words = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        self.numpy = bool(words & {"np", "numpy"}) and "torch" not in words
+        self.draws_batches = "batch_size" in taken or bool(
+            {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)} & _SHUFFLES
+        )
 
     def __call__(self, **values: Any) -> None:
         """Train on features and labels."""
         values = {k: _as_array(v) if self.numpy else v for k, v in values.items()}
         self.instance = self.kind(**{n: values[k] for n, k in self.made.items() if k in values})
         self.instance.fit(**{n: values[k] for n, k in self.fitted.items() if k in values})
+
+    def unasked(self) -> Literal["numpy-steps", "numpy-batches"] | None:
+        """Why a class of NumPy cannot be followed, None where it can: by its steps alone."""
+        if not self.numpy:
+            return None
+        if self.draws_batches:
+            return "numpy-batches"
+        return None if "num_epochs" in self.arguments else "numpy-steps"
+
+    def counted(self, values: dict[str, Any], epochs: int, d: int) -> Iterator[Pair]:
+        """Where a class of NumPy starts, and where it is after each of so many epochs.
+
+        It is made and fits anew each time, for one epoch more and with the same draws: of gradients
+        that are worked out by hand nothing else can be seen.
+        """
+        draws = np.random.get_state()
+        flat = False
+        for count in range(epochs + 1):
+            np.random.set_state(draws)
+            labels = values["labels"]
+            told = {**values, "labels": labels.reshape(-1) if flat else labels.reshape(-1, 1)}
+            self(**{**told, "num_epochs": count})
+            pair = self.pair(d)
+            if pair is None:
+                raise TypeError(f"{self.kind.__name__} has no weight and bias among its attributes")
+            if count == 0 and pair[0].ndim == 1 and not flat:
+                flat = True
+            yield pair
 
     def settings(self) -> dict[str, Any]:
         """The numbers that the class has for itself, where it is not told them."""
@@ -75,7 +109,8 @@ class FitData:
         values = {
             name: tensor
             for name, value in held.items()
-            if not _is_setting(name) and (tensor := _as_tensor(value)) is not None
+            if not _is_setting(name)
+            and (tensor := _as_tensor(float(value) if _is_zero(name, value) else value)) is not None
         }
         one = next((t for t in values.values() if t.numel() == d + 1), None)
         bias = next((n for n in _BIASES if n in values and values[n].numel() == 1), "")
@@ -96,6 +131,11 @@ def _kinds(node: ast.ClassDef, method: str, role: Role) -> dict[str, str]:
 
 def _as_array(value: Any) -> Any:
     return value.detach().double().numpy() if isinstance(value, Tensor) else value
+
+
+def _is_zero(name: str, value: Any) -> bool:
+    """Whether a bias begins as a whole number."""
+    return name in _BIASES and type(value) is int
 
 
 def _is_setting(name: str) -> bool:

@@ -178,6 +178,9 @@ def unasked(reason: str) -> str:
 _UNASKED = {
     "nothing-told": "not judged: which of its names are the features, the labels and the "
     "parameters is not clear; call them X, y, w and b",
+    "numpy-steps": "not judged: its steps in NumPy cannot be counted; let the class or its `fit` "
+    "take the number of epochs",
+    "numpy-batches": "not judged: which rows its steps in NumPy take cannot be seen",
     "no-bias": "not judged: it has a weight and no bias, which is another model than Xw + b",
 }
 

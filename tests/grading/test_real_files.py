@@ -335,6 +335,45 @@ def test_a_class_that_fits_is_judged_from_where_it_starts():
     assert backward.status == "fail"
 
 
+NUMPY = """import numpy as np
+class Regression:
+    def __init__(self, alpha=0.01, n_iters=500):
+        self.alpha, self.n_iters = alpha, n_iters
+    def fit(self, X, y):
+        rows, columns = X.shape
+        self.coef_ = np.zeros({shape})
+        self.intercept_ = 0
+        for k in range(self.n_iters):
+            off = X @ self.coef_ + self.intercept_ - y
+            self.coef_ = self.coef_ - self.alpha * {factor} * X.T @ off / rows
+            self.intercept_ = self.intercept_ - self.alpha * {factor} * off.mean()
+"""
+
+
+@pytest.mark.parametrize("shape", ["columns", "(columns, 1)"])
+@pytest.mark.parametrize(
+    ("factor", "status"), [(1, "pass"), (2, "pass"), (3, "fail"), (-1, "fail")]
+)
+def test_a_class_of_numpy_is_followed_by_its_steps(shape, factor, status):
+    """Of half squares or whole ones, as it was written; any other factor is another rate."""
+    parts = there(checked(NUMPY.format(shape=shape, factor=factor)))
+    assert {name: part.status for name, part in parts.items()} == {"train": status}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("n_iters=500", "many=500", "cannot be counted"),
+        ("for k in", "np.random.permutation(rows)\n        for k in", "cannot be seen"),
+    ],
+)
+def test_a_class_of_numpy_that_cannot_be_followed_is_skipped(old, new, words):
+    text = NUMPY.format(shape="columns", factor=1).replace(old, new)
+    train = there(checked(text.replace("= alpha, n_iters", "= alpha, 500")))["train"]
+    assert train.status == "skipped"
+    assert words in train.message
+
+
 def test_a_model_without_a_bias_is_skipped_with_the_reason():
     text = WHOLE.replace(" + b - t", " - t").replace("        b -= 0.1 * b.grad\n", "")
     text = text.replace("        b.grad.zero_()\n", "").replace(

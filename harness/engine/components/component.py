@@ -106,6 +106,8 @@ class Fit:
         full = min(MOST_ROWS // size, MOST_BATCHES)
         rows = min(rows, full * size + rows % size if full else MOST_ROWS)  # as short at the end
         epochs = min(made.epochs, max(2, MOST_STEPS // math.ceil(rows / size)))
+        if self.own_start:  # from zeros, the first step predicts nothing that could be compared
+            epochs = max(2, epochs)
         return replace(
             made, num_examples=rows, epochs=epochs, batch_size=rows if self.whole else size
         )
