@@ -119,13 +119,13 @@ _NEUTRAL = ("loss", "loss_fn", "criterion", "loss_function", "loss_func", "compu
 
 
 def settle_loss(answer: Answer) -> None:
-    """A loss whose name leaves it open is judged with the ½ or without, as it has it."""
+    """A mean whose name leaves it open is judged with the ½ or without, as it has it."""
     piece = answer.pieces.get(HALF_SQUARES.name)
     if piece is None or piece.name not in _NEUTRAL or SQUARES.name in answer.pieces or piece.stub:
         return
     y_hat, y = torch.full((_ROWS, 1), 3.0), torch.ones(_ROWS, 1)
     loss = _attempt(lambda: piece(y_hat=y_hat, y=y))
-    if isinstance(loss, Tensor) and loss.numel() and _near(float(loss.mean()), 4.0):
+    if isinstance(loss, Tensor) and loss.numel() == 1 and _near(float(loss), 4.0):
         del answer.pieces[HALF_SQUARES.name]
         answer.pieces[SQUARES.name] = replace(piece, role=SQUARES)
 
