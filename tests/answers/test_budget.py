@@ -1,11 +1,14 @@
 """Time for one thing: what takes too long is ended, and nothing else is."""
 
 import signal
+import sys
 import threading
 import time
+from importlib import import_module
 
 import pytest
 
+from harness.answers import budget
 from harness.answers.budget import Budget, OutOfTimeError, limited
 
 
@@ -67,10 +70,25 @@ def test_another_thread_has_no_signals():
 
 def test_a_budget_shares_out_what_is_left():
     """A quarter for each statement, until half is gone; a little in any case."""
-    budget = Budget(8.0)
-    assert budget.statement() == pytest.approx(2.0)
+    whole = Budget(8.0)
+    assert whole.statement() == pytest.approx(2.0)
     late = Budget(8.0, started=time.process_time() - 3.5)
     assert late.statement() == pytest.approx(0.5, abs=0.1)
     assert late.question() == pytest.approx(2.0)
     gone = Budget(8.0, started=time.process_time() - 9)
     assert gone.statement() == gone.question() == 0.1
+
+
+def test_a_library_is_imported_to_its_end(tmp_path, monkeypatch):
+    """Half a library would be of no use to what comes later; a learner's own module may hang."""
+    text = "import time\nuntil = time.process_time() + 0.4\n"
+    text += "while time.process_time() < until:\n    pass\nwhole = True\n"
+    (tmp_path / "svb_slow_library.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(OutOfTimeError), limited(0.1):
+        import_module("svb_slow_library")
+    assert "svb_slow_library" not in sys.modules
+    monkeypatch.setattr(budget, "_LIBRARIES", (*budget._LIBRARIES, str(tmp_path)))
+    with pytest.raises(OutOfTimeError), limited(0.1):
+        spin(10 if import_module("svb_slow_library").whole else 0)
+    del sys.modules["svb_slow_library"]

@@ -55,6 +55,7 @@ NEAREST = {
     ),
     "diagnosis": ("tests/diagnosis/test_pins.py", "tests/diagnosis/test_finding.py"),
 }
+BEGINS = "## Drawn from seed"  # what is measured, on the page
 NO_TESTS = 5  # how pytest ends where it has collected none
 _LEFT_OUT = shutil.ignore_patterns(
     *(".git", ".tox", ".venv", "venv", "build", "*.egg-info", "__pycache__", "reports", ".*_cache")
@@ -228,10 +229,7 @@ def table(results: Sequence[Result], seed: int) -> str:
     """Markdown: how many mutants of each module were noticed, and each that was not."""
     modules = list(dict.fromkeys(result.module for result in results))
     lines = [
-        "# Mutants of the judge",
-        "",
-        f"Small faults put into the modules that judge, drawn from seed {seed}; a mutant is killed",
-        "where a test fails or does not end in time. `tox -e mutation` runs it.",
+        f"{BEGINS} {seed}",
         "",
         "| module | mutants | killed | survived |",
         "|---|---:|---:|---:|",
@@ -251,6 +249,11 @@ def table(results: Sequence[Result], seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def renewed(page: str, figures: str) -> str:
+    """The page with other figures, below what is said there by hand."""
+    return page.partition(BEGINS)[0] + figures
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sample and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -265,7 +268,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     modules = given.modules or judging_modules(ROOT)
     todo = list(tasks(ROOT, modules, given.number, given.seed))
     results = run(ROOT, todo, given.kept, given.jobs, given.limit)
-    given.out.write_text(table(results, given.seed), "utf-8")
+    page = given.out.read_text("utf-8") if given.out.exists() else ""
+    given.out.write_text(renewed(page, table(results, given.seed)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The mutation run counts right, knows what it did before, and refuses what is not green."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.mutation.run import (
     Result,
     judging_modules,
     known,
+    renewed,
     run,
     suite_of,
     table,
@@ -126,3 +129,19 @@ def test_what_is_tested_elsewhere_is_run_as_well(request):
         "tests/engine/test_updates.py",
         "tests/engine/test_oracle.py",
     )
+
+
+def test_what_is_said_by_hand_stays():
+    """Only the figures below it are others."""
+    old = "# Page\n\nWords.\n\n" + table([], 0)
+    assert renewed(old, table([], 1)) == "# Page\n\nWords.\n\n" + table([], 1)
+    assert renewed("", table([], 1)) == table([], 1)
+
+
+def test_the_kept_page_meets_its_floor():
+    """At least nine of ten are noticed."""
+    page = (Path(__file__).parents[2] / "docs" / "mutation.md").read_text("utf-8")
+    (row,) = re.findall(r"^\| \*\*all\*\* \| (\d+) \| (\d+) \| (\d+) \|$", page, re.MULTILINE)
+    made, killed, survived = map(int, row)
+    assert made == killed + survived >= 200
+    assert killed >= 0.9 * made
