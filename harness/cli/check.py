@@ -123,23 +123,23 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge answers; the exit status."""
-    from harness.grading import classroom, warmup
+    from harness.grading import warmup
     from harness.grading.collect import collect
 
     keep = arguments.out is not None or arguments.format == "gradescope"
     entries = collect(arguments.paths, keep_absent=keep, as_one=arguments.as_one)
-    roles, limits = classroom.parse_roles(arguments.map), _limits(arguments)
+    limits = _limits(arguments)
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(entries))
     seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
+    # before anything here imports torch: the workshop does so meanwhile
     with warmup.start(limits, jobs, answers=len(entries), seed=seed) as workshop:
-        return _check_in(workshop, arguments, entries, roles, seed)
+        return _check_in(workshop, arguments, entries, seed)
 
 
 def _check_in(
     workshop: Workshop,
     arguments: argparse.Namespace,
     entries: list[Entry],
-    roles: dict[str, str],
     seed: int,
 ) -> int:
     from harness.exercises.catalogue import named
@@ -147,6 +147,7 @@ def _check_in(
     from harness.grading.handed_in import read_beside
     from harness.report import files
 
+    roles = classroom.parse_roles(arguments.map)
     weights = asked.read_weights(arguments.weights) if arguments.weights else None
     named_parts = asked.read_parts(arguments.parts) if arguments.parts is not None else ()
     if arguments.exercise and (named_parts or weights):
