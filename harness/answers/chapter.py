@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from harness.answers.expressions import plain
-from harness.answers.reading import Reading
+from harness.answers.reading import Reading, reading_of
 from harness.answers.signs import (
     Hit,
     Sign,
@@ -42,7 +42,8 @@ class Topic:
     """A chapter by its signs.
 
     At least one of `own` has to hold, which no other chapter has, and `needed` in all. `beside`
-    says whether linear regression stands in the file, which is then judged as that.
+    says whether linear regression stands in the file, which is then judged as that, where that is
+    not read off it as for any other chapter.
     """
 
     name: str
@@ -50,16 +51,19 @@ class Topic:
     own: tuple[Sign, ...]
     more: tuple[Sign, ...] = ()
     needed: int = 1
-    beside: Callable[[Reading], bool] = lambda reading: reading.linear
+    beside: Callable[[Reading], bool] | None = None
 
     def hits(self, reading: Reading) -> tuple[Hit, ...]:
         """The signs that hold, its own first; none where they are too few."""
+        if self.beside is None and reading.linear:
+            return ()
         own = dict.fromkeys(hit for sign in self.own if (hit := sign(reading)))
         if not own:
             return ()
         more = dict.fromkeys(hit for sign in self.more if (hit := sign(reading)))
         hits = tuple(dict.fromkeys(sorted(own, key=_by_writing)) | more)
-        return () if len(hits) < self.needed or self.beside(reading) else hits
+        beside = self.beside is not None and self.beside(reading)
+        return () if len(hits) < self.needed or beside else hits
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def chapter_of(source: Source) -> Chapter | None:
     What a file writes itself tells more than what it calls: a dropout layer by hand in a network
     of built-in convolutions is dropout.
     """
-    reading = Reading(source)
+    reading = reading_of(source)
     matches = [(topic, hits) for topic in TOPICS if (hits := topic.hits(reading))]
     matches.sort(key=lambda match: _by_writing(match[1][0]))
     if not matches:

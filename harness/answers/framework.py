@@ -6,8 +6,9 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from harness.answers.reading import Reading
+from harness.answers.reading import Reading, reading_of
 from harness.answers.source import Source
 
 
@@ -62,12 +63,13 @@ class _Import:
     statement: ast.Import | ast.ImportFrom
 
 
+@lru_cache(maxsize=4)
 def framework_of(source: Source) -> Framework | None:
     """The framework that a file computes with; None for torch and for NumPy.
 
     Counted is how often each is used. Imported for data, a log or a seed, it does not count.
     """
-    reading = Reading(source)
+    reading = reading_of(source)
     imports = dict(_imports(reading))
     uses_ = [_used(n, imports) for n in _outermost(reading)]
     counted = Counter(use.package for use in uses_ if use and not _BESIDE & {*use.path})

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from harness.answers.definitions import NAMED, Traits, called_name
@@ -283,3 +283,9 @@ def _walked(
             depth += 1
         ahead += [(child, depth) for child in ast.iter_child_nodes(n)][::-1]
     return tuple(nodes), tuple(named)
+
+
+@lru_cache(maxsize=4)
+def reading_of(source: Source) -> Reading:
+    """A source read, once for all that look at it."""
+    return Reading(source)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -87,6 +88,7 @@ class _ForcedSteps:
         self.side, self.stack, self.asked = side, stack, set(asked)
         self.shapes = side.case.pair.shapes(side.case)
         self.leaves = side.parameters()
+        self.carries = len(side.state()) > len(self.leaves)
         self.leaf_shapes = [leaf.shape for leaf in self.leaves]
         # split once, along the steps: a step then only takes its row of each
         columns = [stack.X, stack.y]
@@ -117,7 +119,8 @@ class _ForcedSteps:
         micros = [[part[k] for part in parts] for parts in self.micros]
         carried: list[Tensor] = []
         if self.asked & {"prediction", "gradient"}:
-            self._load(k, carried=True)
+            if self.carries:  # each micro-batch loads the leaves for itself
+                self._load(k, carried=True)
             self._keep("prediction", "gradient", [self._model(k, *m) for m in micros])
             carried = [value.detach().clone().reshape(-1) for value in self.side.carried()]
         if self.asked & {"loss", "upstream"}:
@@ -271,11 +274,17 @@ def _weights(k: int, loss: Tensor, rows: int) -> Tensor:
 
     One for all where the loss is not by row.
     """
+    turn = k % len(_POWERS)
     if loss.ndim == 0 or len(loss) != rows:
-        return loss.new_full((), _POWERS[k % len(_POWERS)])
-    powers = torch.tensor(_POWERS, dtype=loss.dtype, device=loss.device).roll(k)
-    weights = powers.repeat(rows // len(_POWERS) + 1)[:rows]
-    return weights.reshape(-1, *[1] * (loss.ndim - 1)).expand_as(loss)
+        return loss.new_full((), _POWERS[turn])
+    return _by_row(turn, rows, loss.ndim, loss.dtype, loss.device).expand_as(loss)
+
+
+@lru_cache(maxsize=512)
+def _by_row(turn: int, rows: int, ndim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The powers over and over, turned by so many places: (rows, 1, ...)."""
+    powers = torch.tensor(_POWERS, dtype=dtype, device=device).roll(turn)
+    return powers.repeat(rows // len(_POWERS) + 1)[:rows].reshape(-1, *[1] * (ndim - 1))
 
 
 def _grad(output: Tensor, inputs: list[Tensor], upstream: Tensor | float = 1.0) -> list[Tensor]:

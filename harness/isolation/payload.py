@@ -136,6 +136,8 @@ class Packer:
             return payload.put_as(kind, path, value)
         if _is_scalar(kind):
             return value
+        if _is_row(kind):
+            return list(value)
         held = self._record(kind).of(value) if _is_record(kind) else value
         parts = self._parts_of(kind, held)
         facts = {str(n): self._out(of, part, payload, _at(path, n)) for n, of, part in parts}
@@ -191,6 +193,8 @@ def _fields(kind: type) -> Parts:
     return Parts(get_type_hints(kind), vars, kind)
 
 
+# Types are few, and looked at for every value of every reply.
+@lru_cache(maxsize=512)
 def _class(kind: Any) -> type:
     """The class that values of a type are of."""
     origin = get_origin(kind)
@@ -199,19 +203,38 @@ def _class(kind: Any) -> type:
 
 def _option(kind: Any, holds: Callable[[Any], bool]) -> Any:
     """Of several types the one that holds; any other type is itself."""
+    options = _options(kind)
+    return next(filter(holds, options), NoneType) if options else kind
+
+
+@lru_cache(maxsize=512)
+def _options(kind: Any) -> tuple[Any, ...]:
+    """The types that a value of a type may be of; none where it is only itself."""
     if kind is not Any and get_origin(kind) not in (Union, UnionType):
-        return kind
-    return next(filter(holds, get_args(PLAIN if kind is Any else kind)), NoneType)
+        return ()
+    return get_args(PLAIN if kind is Any else kind)
 
 
+@lru_cache(maxsize=512)
+def _is_row(kind: Any) -> bool:
+    """Whether this is a list or tuple of plain numbers or texts, all of one type."""
+    if not _is_sequence(kind):
+        return False
+    first, *others = get_args(kind) or (Any,)
+    return all(other in (first, ...) for other in others) and first in _SCALARS
+
+
+@lru_cache(maxsize=512)
 def _is_scalar(kind: Any) -> bool:
     return _class(kind) in _SCALARS
 
 
+@lru_cache(maxsize=512)
 def _is_sequence(kind: Any) -> bool:
     return issubclass(_class(kind), list | tuple)
 
 
+@lru_cache(maxsize=512)
 def _is_record(kind: Any) -> bool:
     return not (_is_sequence(kind) or issubclass(_class(kind), Mapping))
 

@@ -24,7 +24,7 @@ _PIECES = (
     replace(BASE, weight=(1.0, 2.0, -3.4, 4.0, -5.0), lr=0.03),
 )
 # By the field of a recipe: the data iterator with a tail, without, with fewer rows than a batch has
-# and with batches of one row; the loop with a tail, without, for a single epoch.
+# and with batches of one row; the loop with a tail, for one epoch of many batches, and of few.
 CASES: dict[str, tuple[LinearCase, ...]] = {
     "batches": (
         replace(BASE, epochs=4),
@@ -39,7 +39,7 @@ CASES: dict[str, tuple[LinearCase, ...]] = {
     "loop": (
         replace(BASE, num_examples=13, batch_size=5, epochs=3, lr=0.05),
         # seven batches: once an epoch is not every second or third batch
-        replace(BASE, num_examples=28, batch_size=4, epochs=2, lr=0.1, weight=(2.0,)),
+        replace(BASE, num_examples=28, batch_size=4, epochs=1, lr=0.1, weight=(2.0,)),
         replace(BASE, num_examples=7, batch_size=3, epochs=1, lr=0.1, weight=(2.0, -3.4, 5.6)),
     ),
 }
