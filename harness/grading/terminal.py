@@ -208,7 +208,7 @@ def _listed(records: Sequence[Record]) -> list[Line]:
     for record in open_ones[:LISTED]:
         verdict, name = record.checked.verdict, record.student
         shown = said(record.checked.path if name in several else name)
-        text = f"{glyph(verdict):14}{shown}: {in_short(record)}"
+        text = f"{glyph(verdict):16}{shown}: {in_short(record)}"
         listed.append(Line(0, text, COLOURS[verdict]))
     rest = len(open_ones) - len(listed)
     if rest > 0:
@@ -217,8 +217,11 @@ def _listed(records: Sequence[Record]) -> list[Line]:
 
 
 def in_short(record: Record) -> str:
-    """Where an answer fails, and by which mistake; or what is missing."""
+    """Where an answer fails, and by which mistake; what is missing; or what it is instead."""
     shown = [f"{part} ({cause})" if part else cause for part, cause, _ in mistakes_of(record)]
+    other = record.checked.chapter or record.checked.framework
+    if record.checked.verdict == "inconclusive" and other:
+        shown.append(f"not judged: {said(other)}")
     if record.checked.verdict == "incomplete":
         statuses = parts(record)
         missing = [part for part in record.asked if status_of(part, statuses) == "missing"]

@@ -15,6 +15,7 @@ from harness.grading import pages as site
 from harness.grading.classroom import Record
 from harness.grading.marks import Roll
 from harness.grading.result import VERDICTS, Checked, Judged
+from harness.grading.terminal import in_short
 
 HOSTILE = "<script>alert(1)</script> [red]x[/red] \x1b[2J\x07 ]]> & \"'\ud800\u202e\n=cmd()"
 FIRST = {"stage": "loss", "epoch": 0, "step": 3, "got": 2.41, "expected": 1.2, "gap": 1.2}
@@ -410,3 +411,15 @@ def test_answers_with_like_names_have_folders_of_their_own():
     found = {site.address(record(name)) for name in names}
     assert len(found) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in found)
+
+
+def test_what_is_not_judged_says_what_it_is():
+    """Of another chapter or framework; an answer of which nothing was compared says nothing."""
+    chapter = record("ann", verdict="inconclusive", chapter="softmax")
+    framework = record("bob", verdict="inconclusive", framework="jax")
+    assert [in_short(each) for each in (chapter, framework)] == [
+        "not judged: softmax",
+        "not judged: jax",
+    ]
+    assert in_short(record("eve", verdict="inconclusive")) == ""
+    assert in_short(record("kim", verdict="pass", framework="mxnet")) == ""
