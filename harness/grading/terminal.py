@@ -208,7 +208,7 @@ def _listed(records: Sequence[Record]) -> list[Line]:
     for record in open_ones[:LISTED]:
         verdict, name = record.checked.verdict, record.student
         shown = said(record.checked.path if name in several else name)
-        text = f"{glyph(verdict):16}{shown}: {in_short(record)}"
+        text = f"{glyph(verdict) + '  ':14}{shown}: {in_short(record)}"
         listed.append(Line(0, text, COLOURS[verdict]))
     rest = len(open_ones) - len(listed)
     if rest > 0:
