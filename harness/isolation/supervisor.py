@@ -61,6 +61,7 @@ def serve(settings: dict[str, Any]) -> None:
 def _prepare(settings: dict[str, Any]) -> tuple[Entry, Sandbox]:
     """Import what calls need, and enter the sandbox that the server shares with them."""
     sys.path[:] = [*settings["path"], *settings["sys_path"]]
+    gc.disable()  # imports leave little to collect, and looking through torch's objects takes long
     for name in settings["preload"]:
         import_module(name)
     entry: Entry = _function(settings["entry"])
@@ -69,8 +70,8 @@ def _prepare(settings: dict[str, Any]) -> tuple[Entry, Sandbox]:
         _function(name)(*arguments)
     readable = (*python_readable(), *[str(Path(p).resolve()) for p in settings["path"]])
     sandbox = Sandbox.build(settings["folder"], readable)
-    gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page
+    gc.enable()
     return entry, sandbox
 
 
