@@ -139,10 +139,7 @@ class Answer:
     def evidence(self, component: str) -> list[Evidence]:
         """The built-ins that a component uses although it should replace them."""
         with self.as_used(component):
-            return self._evidence(component)
-
-    def _evidence(self, component: str) -> list[Evidence]:
-        return builtins_used.evidence(self, component, self.settings)
+            return builtins_used.evidence(self, component, self.settings)
 
     def parts(self, component: str) -> list[str]:
         """The parts of a class that can be judged each for itself: of the model class, those of

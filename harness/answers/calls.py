@@ -22,11 +22,10 @@ _PLAIN = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True)
 class Shown:
-    """The first call of a function while its file ran: what went in and came out."""
+    """The first call of a function while its file ran: what went in."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    result: Any
 
 
 def as_called(piece: Piece, uses: Uses, shown: Shown | None) -> Piece:
@@ -41,13 +40,13 @@ def as_called(piece: Piece, uses: Uses, shown: Shown | None) -> Piece:
         piece = _with_prediction(piece, names, uses, given)
     known = {*(piece.arguments or {}), *piece.constants}
     extra = {
-        name: parameter
+        name: given[name]
         for name, parameter in signature.parameters.items()
         if name in given and name not in known and parameter.default is parameter.empty
     }
-    return replace(
-        _counted(piece, extra, given), constants={**piece.constants, **_plain(extra, given)}
-    )
+    # what else was passed, where it is a plain value, is passed again
+    again = {name: value for name, value in extra.items() if isinstance(value, _PLAIN)}
+    return replace(_counted(piece, extra, given), constants={**piece.constants, **again})
 
 
 def _with_prediction(piece: Piece, names: list[str], uses: Uses, given: dict[str, Any]) -> Piece:
@@ -69,10 +68,5 @@ def _counted(piece: Piece, extra: Mapping[str, Any], given: dict[str, Any]) -> P
     """An argument that was passed the number of rows is told it."""
     kinds = piece.arguments or {}
     rows = {len(v) for n, v in given.items() if n in kinds and isinstance(v, Tensor) and v.ndim}
-    counts = {n: "num_examples" for n in extra if type(given[n]) is int and given[n] in rows}
+    counts = {n: "num_examples" for n, v in extra.items() if type(v) is int and v in rows}
     return replace(piece, arguments={**kinds, **counts}) if counts else piece
-
-
-def _plain(extra: Mapping[str, Any], given: dict[str, Any]) -> dict[str, object]:
-    """What else was passed, where it is a plain value, is passed again."""
-    return {name: given[name] for name in extra if isinstance(given[name], _PLAIN)}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from harness.answers.expressions import plain
-from harness.answers.reading import Reading, reading_of
+from harness.answers.reading import Reading, TakenFor, reading_of
 from harness.answers.signs import (
     Hit,
     Sign,
@@ -66,15 +66,8 @@ class Topic:
         return () if len(hits) < self.needed or beside else hits
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """What a file is taken for; the `evidence` begins on `line`, `where` says it in words."""
-
-    name: str
-    title: str
-    line: int
-    evidence: str
-    where: str
+class Chapter(TakenFor):
+    """The chapter of the book that a file is of."""
 
     @property
     def sentence(self) -> str:

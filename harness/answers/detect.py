@@ -108,7 +108,7 @@ class Seen:
             if component not in self.reached:
                 self.reached[component] = dict(namespace)
             result = function(*args, **kwargs)
-            self.calls.setdefault(component, Shown(args, kwargs, result))
+            self.calls.setdefault(component, Shown(args, kwargs))
             return result
 
         return spy

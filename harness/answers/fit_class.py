@@ -84,8 +84,7 @@ class FitData:
             pair = self.pair(d)
             if pair is None:
                 raise TypeError(f"{self.kind.__name__} has no weight and bias among its attributes")
-            if count == 0 and pair[0].ndim == 1 and not flat:
-                flat = True
+            flat = pair[0].ndim == 1
             yield pair
 
     def settings(self) -> dict[str, Any]:

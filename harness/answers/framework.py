@@ -8,19 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from harness.answers.reading import Reading, reading_of
+from harness.answers.reading import Reading, TakenFor, reading_of
 from harness.answers.source import Source
 
 
-@dataclass(frozen=True)
-class Framework:
+class Framework(TakenFor):
     """What a file computes with where it is not torch: `line` is that of its import."""
-
-    name: str
-    title: str
-    line: int
-    evidence: str
-    where: str
 
     @property
     def judged(self) -> bool:

@@ -46,6 +46,17 @@ _BENT = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class TakenFor:
+    """What a file is taken for; the `evidence` begins on `line`, `where` says it in words."""
+
+    name: str
+    title: str
+    line: int
+    evidence: str
+    where: str
+
+
 class Named(NamedTuple):
     """A name, the line where it first stands so, and how it is compared."""
 
