@@ -481,9 +481,4 @@ class Conductor:
         if self.owns_start:
             pair: Pair | None = self.piece.function.pair(self.side.case.d)
             return pair
-        if names is not None and self.manner.theta:
-            called = {**(self.piece.arguments or {}), **self.piece.names}
-            name = next((n for n, kind in called.items() if kind == "theta"), "")
-            theta = names.get(name)
-            return None if theta is None else self.manner.theta.parts(theta)
-        return by_kind(names, self.piece)
+        return by_kind(names, self.piece, self.manner.theta)

@@ -10,14 +10,21 @@ from torch import Tensor
 from harness.answers.arguments import KINDS
 from harness.answers.component import Piece
 from harness.answers.loop_side import Pair
+from harness.answers.theta import Theta
 
 
-def by_kind(names: Any, piece: Piece) -> Pair | None:
-    """The parameters of a loop by what w and b are mostly called, or by its arguments' names."""
+def by_kind(names: Any, piece: Piece, theta: Theta | None) -> Pair | None:
+    """The parameters of a loop by what w and b are mostly called, or by its arguments' names.
+
+    Where one parameter stands for both, its parts.
+    """
     if names is None:
         return None
     kinds = {**(piece.arguments or {}), **piece.names}
     called = {kind: name for name, kind in kinds.items()}
+    if theta:
+        whole = names.get(called.get("theta"))
+        return None if whole is None else theta.parts(whole)
     if piece.names:  # at the top level, a name may mean anything
         called = {"w": "", "b": "", **called}
     if "params" in called:
